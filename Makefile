@@ -11,12 +11,14 @@ LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk
 # Where set-up put uv if the machine had none.
 UV_PATH = PATH="$(CURDIR)/build/uv/bin:$$PATH"
 FUZZ_SECONDS = 60
+# How many tests of the cluster run at once: they mostly wait.
+E2E_WORKERS = 3
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test azurite kueue fuzz e2e e2e-pod-faults soak check check-alone bench protos configuration \
+.PHONY: help run serve test chaos azurite nginx kueue promtool fuzz e2e e2e-pod-faults soak check check-alone screenshots bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -31,13 +33,22 @@ serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 	@exec $(BIN)/tesk serve
 
 test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
-	$(BIN)/python -m pytest -m "not cluster" $(ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not chaos" $(ARGS)
+
+chaos: .venv/.stamp-dev ## Kill schedulers at each of their writes and actions, on both databases (minutes).
+	$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
 
 azurite: ## Install Microsoft's emulator of Azure Storage, on which tests then run, too (needs npm).
 	npm install --no-audit --no-fund --no-save --ignore-scripts --prefix build/azurite azurite@3.37.0
 
+nginx: ## Unpack Debian's nginx, through which tests of events then pass, too (needs apt-get).
+	@scripts/nginx.sh build/nginx
+
 kueue: ## Build the controller of Kueue, with which tests of the cluster then have queues (needs go).
 	@scripts/kueue.sh build/kueue
+
+promtool: ## Build Prometheus' promtool, with which tests then evaluate the alerts of the chart (needs go).
+	@scripts/promtool.sh build/promtool
 
 fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECONDS (60) each way.
 	TESK_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/python -m pytest tests/attacks/test_fuzz.py $(ARGS)
@@ -45,10 +56,10 @@ fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECOND
 e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGES=1: its images are there.
 	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load
 	@[ -n "$(SKIP_IMAGES)" ] || { tests/cluster/images.sh build && tests/cluster/images.sh load; }
-	$(BIN)/python -m pytest -m "cluster and not pod_faults" $(ARGS)
+	scripts/e2e.sh "cluster and not pod_faults" $(E2E_WORKERS) $(ARGS)
 
 e2e-pod-faults: .venv/.stamp-dev ## Likewise, those of faults of the pod layout, once more in each order (long); the images are there.
-	$(BIN)/python -m pytest -m pod_faults $(ARGS)
+	scripts/e2e.sh pod_faults $(E2E_WORKERS) $(ARGS)
 
 soak: .venv/.stamp-dev ## 2,000 tasks and an upgrade on the cluster of $KUBECONFIG, whose images are there.
 	TESK_BURST=2000 $(BIN)/python -m pytest tests/e2e/test_cluster_capacity.py -k burst $(ARGS)
@@ -73,6 +84,9 @@ generated: .venv/.stamp-dev
 
 check-alone: .venv/.stamp-dev ## Install each service alone, and import it.
 	scripts/check_alone.sh
+
+screenshots: .venv/.stamp-dev ## Take the pictures of docs/web.md (needs Chromium).
+	$(BIN)/python scripts/screenshots.py docs/images
 
 bench: .venv/.stamp-dev ## Measure; prints the tables of docs/benchmarks.md.
 	$(BIN)/python benchmarks/run.py $(ARGS)

@@ -106,7 +106,7 @@ class Bench:
             answer = self.release.client.get("/tasks", params=query)
             return len(answer.json()["tasks"]) == count
 
-        eventually(all_complete, within=900, every=0.25, what=f"the end of {ids[-1]}")
+        eventually(all_complete, within=1800, every=0.25, what=f"the end of {ids[-1]}")
         return time.perf_counter() - started
 
     def moving_task(self) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def _task(stack: Stack) -> tuple[float, float]:
     """Return the seconds from POST to the command, and from it to COMPLETE."""
     posted = datetime.now(UTC)
     task_id = stack.create(TRIVIAL)
-    stack.wait_for(task_id, *FINAL)
+    stack.wait_for(task_id, *FINAL, every=0.01)
     seen = datetime.now(UTC)
     task = stack.get(task_id)
     if task["state"] != "COMPLETE":

@@ -1,16 +1,20 @@
 """What a filer costs before and around its first byte: CPU seconds by scheme."""
 
+import json
 import resource
 import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord, transfer_server
+from servers.azure import KEY, Blob, azure_server
 from servers.ftp import ftp_server
+from servers.gcs_faults import account_key, gcs_faults
 from servers.http import http_server
+from servers.identities import TOKEN, identity_server
 from servers.s3 import s3_server
 from tesk_model.task import Input
 
@@ -32,14 +36,20 @@ def rows(*, quick: bool) -> Iterator[Row]:
         client = s3.client()
         client.put_object(Bucket="bench", Key="a", Body=b"x")
         client.close()
+        clouds = stack.enter_context(_clouds(folder))
         inputs = {
             "content": Input(path="/in/a", content="x"),
             "file": Input(path="/in/a", url=f"file://{folder}/files/a"),
             "http": Input(path="/in/a", url=f"{web.url}/a"),
             "ftp": Input(path="/in/a", url=f"{ftp.url}/a"),
             "s3": Input(path="/in/a", url="s3://bench/a"),
+            "gs with a key": Input(path="/in/a", url="gs://key/a"),
+            "gs as the machine": Input(path="/in/a", url="gs://machine/a"),
+            "az with a key": Input(path="/in/a", url="az://keyed/a"),
+            "az as the machine": Input(path="/in/a", url="az://machine/a"),
         }
-        run = FilerRun(folder, (folder / "files",), environ=s3.environ)
+        environ = {**s3.environ, **clouds}
+        run = FilerRun(folder, (folder / "files",), environ=environ)
         for scheme, entry in inputs.items():
             record.inputs = (entry,)
             used = [_cpu_seconds(run, record) for _ in range(5 if quick else 15)]
@@ -47,6 +57,38 @@ def rows(*, quick: bool) -> Iterator[Row]:
                 f"{statistics.median(used):.2f} ({min(used):.2f} to {max(used):.2f})"
             )
             yield scheme, words, _TARGET
+
+
+@contextmanager
+def _clouds(folder: Path) -> Iterator[Mapping[str, str]]:
+    """Serve Google and Azure, with machines that have identities there."""
+    with gcs_faults() as google, azure_server() as azure, identity_server() as machine:
+        machine.headers["Metadata-Flavor"] = "Google"
+        google.content = b"x"
+        azure.token = TOKEN
+        for container in ("keyed", "machine"):
+            azure.put(f"{container}/a", Blob(b"x", ""))
+        key = folder / "account.json"
+        key.write_text(json.dumps(account_key(f"{google.url}/token")))
+        entries = [
+            {
+                "prefix": "gs://key",
+                "gcs": {"endpoint": google.url, "keyFile": key.name},
+            },
+            {"prefix": "gs://machine", "gcs": {"endpoint": google.url}},
+            {
+                "prefix": "az://keyed",
+                "azure": {"endpoint": azure.endpoint, "key": KEY},
+            },
+            {"prefix": "az://machine", "azure": {"endpoint": azure.endpoint}},
+        ]
+        credentials = folder / "credentials.yaml"
+        credentials.write_text(json.dumps({"credentials": entries}))
+        yield {
+            "TESK_FILER_CREDENTIALS": str(credentials),
+            "GCE_METADATA_HOST": machine.address,
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{machine.address}",
+        }
 
 
 def _cpu_seconds(run: FilerRun, record: TransferRecord) -> float:

@@ -8,6 +8,7 @@ import asyncio
 import statistics
 import time
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 
@@ -44,20 +45,41 @@ class Load:
         return cut[percent - 1] * 1000
 
 
-def run_load(port: int, request: Request, *, connections: int, requests: int) -> Load:
-    """Send ``request`` so often, over ``connections`` connections to localhost."""
-    return asyncio.run(_run(port, _encode(request), connections, requests))
+def run_load(
+    port: int,
+    request: Request,
+    *,
+    connections: int,
+    requests: int,
+    per_second: float = inf,
+) -> Load:
+    """Send ``request`` so often, over ``connections`` connections to localhost.
+
+    Args:
+        port: Of the server.
+        request: The same each time.
+        connections: Each sends one request after the other.
+        requests: Of all connections together.
+        per_second: At most so many.
+    """
+    every = 0.0 if per_second == inf else 1 / per_second
+    return asyncio.run(_run(port, _encode(request), connections, (requests, every)))
 
 
-async def _run(port: int, request: bytes, connections: int, requests: int) -> Load:
-    numbers = iter(range(requests))
+async def _run(
+    port: int, request: bytes, connections: int, requests: tuple[int, float]
+) -> Load:
+    count, every = requests
+    numbers = iter(range(count))
     latencies: list[float] = []
     failures = 0
 
     async def work() -> None:
         nonlocal failures
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**26)
-        for _ in numbers:
+        for number in numbers:
+            if (early := first + number * every - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
             started = time.perf_counter()
             writer.write(request)
             status = await _read_answer(reader)
@@ -65,9 +87,9 @@ async def _run(port: int, request: bytes, connections: int, requests: int) -> Lo
             failures += status != 200
         writer.close()
 
-    started = time.perf_counter()
+    first = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(connections)))
-    seconds = time.perf_counter() - started
+    seconds = time.perf_counter() - first
     return Load(latencies=sorted(latencies), seconds=seconds, failures=failures)
 
 

@@ -6,14 +6,14 @@ simulated, so that thousands of them fit on one machine.
 """
 
 import os
+import random
 import secrets
-import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -31,97 +31,27 @@ from programs.waiting import eventually
 from simulated_nodes.nodes import LABEL
 from simulated_nodes.pod_life import Pace
 from simulated_nodes.simulation import Shape, Tally, simulated
+from waves import COMPONENTS, Wave
 
-Row = tuple[str, ...]
-
-COMPONENTS = ("api", "scheduler", "taskmaster")
 _UNFINISHED = ("RUNNING", "QUEUED", "INITIALIZING")
-_WRITES = ("create", "delete", "update", "patch")
 _PODS_OF_NODE = 250
 _POSTERS = 8
-_BUSY = 503
+_TAKEN = 200
+_BUSY = (429, 503)  # come back later, says the answer
+_LONGEST_POST = 900.0
 _PAGE = 1000
-_TASKS_OF_TASKMASTER = 20  # the chart's default
 _MOST_TASKMASTERS = 60
 _VALUES = Path(__file__).resolve().parent.parent / "helm" / "tesk" / "values.yaml"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wave:
-    """Tasks that are posted at once, and what came of them.
-
-    Attributes:
-        seconds: From the first POST until all are COMPLETE.
-        cpu: Seconds of each component.
-        peaks: Most resident memory of each pod, in MiB, by component.
-        requests: To the API server of Kubernetes, by verb.
-        events: Versions of the tasks' objects, each of which a taskmaster gets.
-        delays: Seconds from the end of a task's last pod to the task's own, sorted.
-    """
-
-    count: int
-    layout: str
-    seconds: float
-    cpu: Mapping[str, float]
-    peaks: Mapping[str, Sequence[float]]
-    requests: Mapping[str, int]
-    events: int
-    delays: Sequence[float]
-
-
-COSTS = (
-    "at once",
-    "layout",
-    "tasks/s",
-    "CPU ms each: api",
-    "scheduler",
-    "taskmasters",
-    "all",
-    "scheduler, peak MiB",
-    "taskmasters, peak MiB",
-    "a task",
-    "pod's end to task's, s: p50",
-    "p99",
-)
-REQUESTS = ("at once", "layout", *VERBS, "writes", "all", "watch events")
-
-
-def costs(wave: Wave) -> Row:
-    """Return the row of time, CPU and memory."""
-    cpu = {name: wave.cpu[name] / wave.count * 1000 for name in COMPONENTS}
-    masters = wave.peaks["taskmaster"]
-    cut = statistics.quantiles(wave.delays, n=100, method="inclusive")
-    return (
-        f"{wave.count:,}",
-        wave.layout,
-        f"{wave.count / wave.seconds:.1f}",
-        *(f"{each:.0f}" for each in cpu.values()),
-        f"{sum(cpu.values()):.0f}",
-        f"{max(wave.peaks['scheduler']):.0f}",
-        f"{len(masters)} x {max(masters):.0f}",
-        f"{sum(masters) / wave.count:.1f}",
-        f"{cut[49]:.2f}",
-        f"{cut[98]:.2f}",
-    )
-
-
-def requests(wave: Wave) -> Row:
-    """Return the row of requests, for each task."""
-    each = {verb: wave.requests[verb] / wave.count for verb in VERBS}
-    return (
-        f"{wave.count:,}",
-        wave.layout,
-        *(f"{value:.1f}" for value in each.values()),
-        f"{sum(each[verb] for verb in _WRITES):.1f}",
-        f"{sum(each.values()):.1f}",
-        f"{wave.events / wave.count:.1f}",
-    )
-
-
 def layouts() -> Sequence[str]:
     """Return the layouts that the chart offers."""
-    offered = yaml.safe_load(_VALUES.read_text())["taskmaster"]
-    return ("jobs", "pod") if "layout" in offered else ("jobs",)
+    return ("jobs", "pod") if "layout" in _defaults() else ("jobs",)
+
+
+def _defaults() -> Mapping[str, Any]:
+    defaults: Mapping[str, Any] = yaml.safe_load(_VALUES.read_text())["taskmaster"]
+    return defaults
 
 
 def waves(counts: Sequence[int], chosen: Sequence[str]) -> Iterator[Wave]:
@@ -139,13 +69,14 @@ class _Bench:
     api_requests: ApiRequests
     count: int
     layout: str
+    busy: list[int] = field(default_factory=list)
 
     def run(self) -> Wave:
         """Post all tasks, and wait until they have ended and nothing is left."""
         self._run_at_once(1, seconds=1)  # what is made once, as connections, is made
         self.release.wait_until_clean()
         before, events = self._used(), self.tally.events.total()
-        asked = self.api_requests.count()
+        asked, once, self.busy[:] = self.api_requests.count(), self._once(), []
         seconds, tag = self._run_at_once(self.count, seconds=_seconds_of(self.count))
         delays = self._delays(tag)
         eventually(self._is_clean, within=900, every=2)
@@ -166,9 +97,16 @@ class _Bench:
                 for component in COMPONENTS
             },
             requests=_by_verb(self.api_requests.count() - asked),
+            once=self._once() - once,
+            busy=len(self.busy),
             events=self.tally.events.total() - events,
             delays=delays,
         )
+
+    def _once(self) -> int:
+        """Return how many taskmasters and inspections there have been so far."""
+        masters = self.release.component("taskmaster")  # none has been idle for long
+        return len(masters) + len(self.tally.inspections)
 
     def _used(self) -> Mapping[str, Mapping[str, tuple[float, float]]]:
         release = self.release
@@ -202,15 +140,19 @@ class _Bench:
         return time.perf_counter() - started, tag
 
     def _post(self, body: dict[str, Any], key: str) -> None:
-        """Post a task, until a service that is busy has taken it."""
-
-        def is_taken() -> bool:
-            headers = {"Idempotency-Key": key}
+        """Post a task; one that is told to come back later does so, as clients do."""
+        headers = {"Idempotency-Key": key}
+        deadline = time.monotonic() + _LONGEST_POST
+        while True:
             answer = self.release.client.post("/tasks", json=body, headers=headers)
-            assert answer.status_code in (200, _BUSY), answer.text
-            return answer.status_code == 200
-
-        eventually(is_taken, within=120, every=0.5, what="an answer to POST")
+            if answer.status_code == _TAKEN:
+                return
+            is_late = time.monotonic() > deadline
+            assert answer.status_code in _BUSY, answer.text
+            assert not is_late, answer.text
+            self.busy.append(answer.status_code)
+            after = float(answer.headers.get("Retry-After", "1"))
+            time.sleep(after * random.uniform(1, 1.5))  # noqa: S311 - jitter
 
     def _some(self, tag: str, state: str) -> bool:
         query: dict[str, str | int] = {
@@ -282,11 +224,12 @@ def _values(name: str, tag: str, count: int, layout: str) -> Values:
         "nodeSelector": {LABEL: name},
         "tolerations": [{"key": LABEL, "operator": "Equal", "value": name}],
     }
-    masters = min(_MOST_TASKMASTERS, -(-count // _TASKS_OF_TASKMASTER))
+    packed = int(_defaults()["tasksPerPod"])
+    masters = min(_MOST_TASKMASTERS, -(-count // packed))
     taskmaster = {
         "idleSeconds": 600,  # to be asked what it has used
         "liveIntervalSeconds": 2,
-        "tasksPerPod": max(_TASKS_OF_TASKMASTER, -(-count // masters)),
+        "tasksPerPod": max(packed, -(-count // masters)),
         "maxPods": masters,
         **({} if layout == "jobs" else {"layout": layout}),
     }

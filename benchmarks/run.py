@@ -22,13 +22,17 @@ import cluster_layouts
 import cluster_tasks
 import containers
 import filer_start
+import listeners
 import many_tasks
+import page_times
 import runtime
 import transfers
+import waves
 from cluster_bench import Bench, measured_cluster, why_not
 from load import Request, run_load
 from processes import cpu_seconds, memory_mib
 from programs.stack import Stack
+from scale import report
 from server import (
     BASE,
     block,
@@ -162,16 +166,14 @@ def memory(stack: Stack, when: str) -> Row:
     return (when, *(f"{memory_mib(pids):.0f}" for pids in parts.values()))
 
 
-def on_storages(*, quick: bool, runs: int) -> Iterator[str]:
-    """Measure transfers by each scheme, and give each table."""
-    for contest in transfers.CONTESTS:
-        rows = transfers.rows(contest, quick=quick, runs=runs)
-        yield table(f"Transfers by {contest.scheme}", transfers.HEADER, rows)
-
-
 WHOLE = ("machine", "transfers", "cluster")
-# Layouts are a part of the cluster, and thousands of tasks take long.
-PARTS = (*WHOLE, "layouts", "nodes")
+# Pages are a part of the machine, layouts of the cluster, and thousands of tasks take long.
+PARTS = (*WHOLE, "listeners", "pages", "layouts", "nodes", "scale")
+
+
+def on_listeners(*, quick: bool) -> Iterator[str]:
+    """Measure what it costs to tell of tasks, and how soon."""
+    yield table("Listeners", listeners.HEADER, listeners.rows(quick=quick))
 
 
 def on_machine(*, quick: bool) -> Iterator[str]:
@@ -197,12 +199,22 @@ def on_machine(*, quick: bool) -> Iterator[str]:
         header = ("GET, ms (p50)", "1,000 tasks", "10,000", "100,000")
         yield table("Reads, by number of tasks", header, lists(stack, quick=quick))
         memory_rows.append(memory(stack, "after the lists"))
+    yield from on_pages(quick=quick)
+    yield from on_listeners(quick=quick)
     header = ("one file by", "CPU s", "target")
     yield table("Start of a filer", header, filer_start.rows(quick=quick))
     header = ("body of 16 MiB", "answer", "CPU s", "memory, MiB", "times its length")
     yield table("Dear bodies", header, bodies.rows())
     header = ("memory, MiB (PSS)", "api", "scheduler", "taskmasters")
     yield table("Memory", header, iter(memory_rows))
+
+
+def on_pages(*, quick: bool) -> Iterator[str]:
+    """Measure the pages of the browser."""
+    with measured_server() as stack:
+        block(stack)
+        rows = page_times.rows(stack, quick=quick)
+        yield table("Pages, by number of tasks", page_times.HEADER, rows)
 
 
 def on_cluster(measured: Mapping[str, Measure], *, quick: bool) -> Iterator[str]:
@@ -224,19 +236,19 @@ def on_nodes(
     if problem:
         print(f"\nTasks on simulated nodes are left out: {problem}", flush=True)
         return
-    measured: list[many_tasks.Wave] = []
+    measured: list[waves.Wave] = []
 
     def rows() -> Iterator[Row]:
         wanted = counts or ((200,) if quick else (200, 1_000, 5_000))
         for wave in many_tasks.waves(wanted, layouts or many_tasks.layouts()):
             measured.append(wave)
-            yield many_tasks.costs(wave)
+            yield waves.costs(wave)
 
-    yield table("Many tasks on simulated nodes", many_tasks.COSTS, rows())
+    yield table("Many tasks on simulated nodes", waves.COSTS, rows())
     yield table(
         "Requests of many tasks on simulated nodes",
-        many_tasks.REQUESTS,
-        map(many_tasks.requests, measured),
+        waves.REQUESTS,
+        map(waves.requests, measured),
     )
 
 
@@ -266,12 +278,27 @@ def main() -> None:
         "--layouts", nargs="+", default=(), help="of those tasks: jobs, pod"
     )
     parser.add_argument(
+        "--schemes", nargs="+", default=(), help="of transfers, by name; all by default"
+    )
+    parser.add_argument(
+        "--latencies", type=int, nargs="+", default=(), help="of transfers, in ms"
+    )
+    parser.add_argument(
         "--write", action="store_true", help="update docs/benchmarks.md"
     )
     options = parser.parse_args()
     measures: dict[str, Callable[[], Iterator[str]]] = {
         "machine": partial(on_machine, quick=options.quick),
-        "transfers": partial(on_storages, quick=options.quick, runs=options.runs),
+        "pages": partial(on_pages, quick=options.quick),
+        "listeners": partial(on_listeners, quick=options.quick),
+        "transfers": partial(
+            transfers.tables,
+            table,
+            quick=options.quick,
+            runs=options.runs,
+            schemes=options.schemes,
+            latencies=options.latencies,
+        ),
         "cluster": partial(
             on_cluster,
             {**cluster_tasks.TABLES, **cluster_layouts.TABLES},
@@ -284,6 +311,7 @@ def main() -> None:
             counts=options.tasks,
             layouts=options.layouts,
         ),
+        "scale": partial(report.tables, table, quick=options.quick),
     }
     tables: list[str] = []
     for part in (options.only,) if options.only else WHOLE:

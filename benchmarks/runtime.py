@@ -56,7 +56,7 @@ def _latency(stack: Stack, body: dict[str, Any]) -> float:
     """Return seconds from POST to COMPLETE for a client that polls every 10 ms."""
     started = time.perf_counter()
     task_id = stack.create(body)
-    stack.wait_for(task_id, *FINAL)
+    stack.wait_for(task_id, *FINAL, every=0.01)
     seconds = time.perf_counter() - started
     if stack.state(task_id) != "COMPLETE":
         message = f"the task failed: {stack.get(task_id)}"

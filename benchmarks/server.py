@@ -2,7 +2,7 @@
 
 import json
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,9 +24,11 @@ _NO_LIMITS = {"TESK_QUOTA_USERS": "{}", "TESK_QUOTA_EVERYBODY": "{}"}
 
 
 @contextmanager
-def measured_server(*, engine: str = "sandbox") -> Iterator[Stack]:
-    """Give a running server with its defaults."""
-    environ = {**_NO_LIMITS, "TESK_LOG_LEVEL": "warning"}
+def measured_server(
+    *, engine: str = "sandbox", environ: Mapping[str, str] | None = None
+) -> Iterator[Stack]:
+    """Give a running server with its defaults, but for ``environ``."""
+    environ = {**_NO_LIMITS, "TESK_LOG_LEVEL": "warning", **(environ or {})}
     with TemporaryDirectory(prefix="tesk-bench-") as folder:
         stack = Stack(Path(folder), engine=engine, environ=environ)
         try:

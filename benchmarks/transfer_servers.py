@@ -1,63 +1,30 @@
-"""Servers that hold files for the benchmark of transfers, and the way to them."""
+"""Servers that hold files for the benchmark of transfers; clouds are in a file of their own."""
 
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from socket import create_connection, create_server
 
+from programs.ports import free_port
+from programs.waiting import eventually
 from servers.s3 import ACCESS_KEY, REGION, S3Service
 from servers.sshd import sshd_problem, sshd_server
+from transfer_server import Serve, Server, free_ports, wait_for
 
 BUCKET = "bench"
 SSH_USER, SSH_KEY = "BENCH_SSH_USER", "BENCH_SSH_KEY"
 """Variables with the user and the file of the key for sftp."""
 _PASSWORD = "s3cr3t-of-minio"  # noqa: S105 - MinIO wants eight characters
+_DATA_PORTS = 256  # of ftp: as many connections of data at once
 _PUBLIC = (
     '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":["*"]},'
     '"Action":["s3:GetObject","s3:PutObject"],"Resource":["arn:aws:s3:::bench/*"]}]}'
 )
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where files are, as it is reached.
-
-    Attributes:
-        base: Url of everything.
-        port: At which it is reached; 0 if by no network.
-        environ: What a filer needs to reach it.
-        environ_at: The same for another port, if that is not only another number.
-        remove: Removes everything below a path, so that the disk does not fill up.
-    """
-
-    base: str
-    port: int
-    remove: Callable[[str], None]
-    environ: Mapping[str, str] = field(default_factory=dict)
-    environ_at: Callable[[int], Mapping[str, str]] | None = None
-
-    def through(self, port: int) -> "Server":
-        """Return the server as it is reached at another port of this machine."""
-
-        def moved(text: str) -> str:
-            return text.replace(f"127.0.0.1:{self.port}", f"127.0.0.1:{port}")
-
-        if self.environ_at:
-            environ = self.environ_at(port)
-        else:
-            environ = {name: moved(value) for name, value in self.environ.items()}
-        return Server(moved(self.base), port, self.remove, environ)
-
-
-Serve = Callable[[Path], AbstractContextManager[Server]]
 
 
 @contextmanager
@@ -121,42 +88,33 @@ def sftp_service(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def ftp_service(folder: Path) -> Iterator[Server]:
-    """Pyftpdlib with a folder, in a process; its data ports cannot be delayed."""
+    """Pyftpdlib with a folder, in a process.
+
+    It has an address of its own, so that a proxy can have the same ports: clients of
+    EPSV, and those that trust no address of PASV, open data connections by number.
+    """
     files = folder / "files"
     files.mkdir()
-    with create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    place = ["-i", "127.0.0.1", "-p", str(port), "-d", str(files)]
+    address, data_ports = "127.0.0.2", free_ports(_DATA_PORTS, "127.0.0.2")
+    port = free_port()
+    place = ["-i", address, "-p", str(port), "-d", str(files)]
+    place += ["-r", f"{data_ports.start}-{data_ports.stop - 1}"]
     with subprocess.Popen(  # noqa: S603 - of this environment
         [sys.executable, "-m", "pyftpdlib", "--write", *place],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as process:
         try:
-            _wait_for_port(port)
+            wait_for(address, port)
             yield Server(
-                f"ftp://127.0.0.1:{port}", 0, lambda path: shutil.rmtree(files / path)
+                f"ftp://{address}:{port}",
+                port,
+                lambda path: shutil.rmtree(files / path),
+                address=address,
+                data_ports=data_ports,
             )
         finally:
             process.terminate()
-
-
-@contextmanager
-def delayed(server: Server, milliseconds: int) -> Iterator[Server]:
-    """The server as it is reached with so much more latency."""
-    if not milliseconds or not server.port:
-        yield server
-        return
-    program = Path(__file__).with_name("delay_proxy.py")
-    with subprocess.Popen(  # noqa: S603 - of this folder
-        [sys.executable, str(program), str(server.port), str(milliseconds)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as proxy:
-        assert proxy.stdout is not None
-        yield server.through(int(proxy.stdout.readline()))
-        proxy.kill()
 
 
 def problem(serve: Serve) -> str:
@@ -179,8 +137,7 @@ def _remover(folder: Path) -> Callable[[str], None]:
 
 @contextmanager
 def _minio(folder: Path) -> Iterator[str]:
-    with create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     program = _program()
     assert program is not None
     (folder / "minio").mkdir()
@@ -198,7 +155,8 @@ def _minio(folder: Path) -> Iterator[str]:
     ) as process:
         try:
             endpoint = f"http://127.0.0.1:{port}"
-            _wait_for(f"{endpoint}/minio/health/ready")
+            ready = f"{endpoint}/minio/health/ready"
+            eventually(lambda: _is_ready(ready), what="MinIO")
             client = S3Service(endpoint, _PASSWORD).client()
             client.create_bucket(Bucket=BUCKET)
             client.put_bucket_policy(Bucket=BUCKET, Policy=_PUBLIC)
@@ -208,26 +166,9 @@ def _minio(folder: Path) -> Iterator[str]:
             process.terminate()
 
 
-def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            create_connection(("127.0.0.1", port), 5).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
-
-
-def _wait_for(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+def _is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from servers.azure import ACCOUNT, KEY
 from servers.s3 import REGION
-from transfer_servers import SSH_KEY, SSH_USER, Server
+from transfer_server import LOOPBACK, Server
+from transfer_servers import SSH_KEY, SSH_USER
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Tool:
 
 
 def _endpoint(job: Job) -> str:
-    return f"http://127.0.0.1:{job.server.port}"
+    return f"http://{LOOPBACK}:{job.server.port}"
 
 
 def _keys(job: Job) -> dict[str, str]:
@@ -68,16 +70,49 @@ def _ordered(job: Job, here: str, there: str) -> list[str]:
 
 def _rclone(job: Job) -> Command:
     keys = _keys(job)
+    return _rclone_by(
+        job,
+        type="s3",
+        provider="Minio",
+        endpoint=_endpoint(job),
+        access_key_id=keys["AWS_ACCESS_KEY_ID"],
+        secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def _rclone_gs(job: Job) -> Command:
+    url = f"{_endpoint(job)}/storage/v1/"
+    return _rclone_by(
+        job,
+        type="google cloud storage",
+        anonymous="true",
+        endpoint=url,
+        no_check_bucket="true",
+    )
+
+
+def _rclone_azure(job: Job) -> Command:
+    """Copy; ``--fast-list``, since the server lists whole containers only."""
+    url = f"{_endpoint(job)}/{ACCOUNT}"
+    command, variables = _rclone_by(
+        job,
+        type="azureblob",
+        account=ACCOUNT,
+        key=KEY,
+        endpoint=url,
+        no_check_container="true",
+    )
+    return [*command, "--fast-list"], variables
+
+
+def _rclone_by(job: Job, **remote: str) -> Command:
+    """Copy from or to a remote that is defined by variables alone."""
     variables = {
-        "RCLONE_CONFIG_BENCH_TYPE": "s3",
-        "RCLONE_CONFIG_BENCH_PROVIDER": "Minio",
-        "RCLONE_CONFIG_BENCH_ENDPOINT": _endpoint(job),
-        "RCLONE_CONFIG_BENCH_ACCESS_KEY_ID": keys["AWS_ACCESS_KEY_ID"],
-        "RCLONE_CONFIG_BENCH_SECRET_ACCESS_KEY": keys["AWS_SECRET_ACCESS_KEY"],
-        "RCLONE_CONFIG": "/dev/null",
+        f"RCLONE_CONFIG_BENCH_{name.upper()}": value for name, value in remote.items()
     }
-    there = job.url.replace("s3://", "bench:")
-    return ["rclone", "copy", *_ordered(job, str(job.folder), there)], variables
+    there = f"bench:{job.url.partition('://')[2]}"
+    command = ["rclone", "copy", *_ordered(job, str(job.folder), there)]
+    return command, {"RCLONE_CONFIG": "/dev/null", **variables}
 
 
 def _s5cmd(job: Job) -> Command:
@@ -94,10 +129,12 @@ def _aws(job: Job) -> Command:
 
 
 def _cp(job: Job) -> Command:
+    """Copy; outputs are on the disk when it ends, as those of a filer."""
     there = job.url.removeprefix("file://")
     source, target = _ordered(job, str(job.folder), there)
     Path(target).mkdir(parents=True, exist_ok=True)
-    return ["cp", "-r", f"{source}/.", target], {}
+    script = 'cp -r "$1/." "$2"' + ("" if job.inwards else ' && sync -f "$2"')
+    return ["sh", "-c", script, "cp", source, target], {}
 
 
 def _curl(job: Job) -> Command:
@@ -118,7 +155,9 @@ def _lftp(job: Job) -> Command:
     server, _, path = job.url.rpartition("/")
     here = str(job.folder)
     way = f"/{path} {here}" if job.inwards else f"-R {here} /{path}"
-    return ["lftp", "-c", f"open {server}; mirror --no-perms --parallel=8 {way}"], {}
+    # What PASV tells is the server itself, not the proxy before it.
+    script = f"set ftp:prefer-epsv yes; open {server}; mirror --no-perms"
+    return ["lftp", "-c", f"{script} --parallel=8 {way}"], {}
 
 
 def _sftp(job: Job) -> Command:
@@ -138,5 +177,7 @@ def _sftp(job: Job) -> Command:
 
 
 RCLONE, S5CMD, AWS = Tool("rclone", _rclone), Tool("s5cmd", _s5cmd), Tool("aws", _aws)
+RCLONE_GS = Tool("rclone", _rclone_gs)
+RCLONE_AZURE = Tool("rclone", _rclone_azure)
 CP, CURL = Tool("cp", _cp), Tool("curl", _curl)
 LFTP, SFTP = Tool("lftp", _lftp), Tool("sftp", _sftp)

@@ -16,7 +16,17 @@ import msgspec
 from tesk_runtime.settings import SECTIONS, Field, fields
 
 SERVICES = ("api", "scheduler", "taskmaster", "filer")
-ORDER = ("local", "urls", "kubernetes", "log", "tracing", "grpc", *SERVICES, "quota")
+ORDER = (
+    "local",
+    "urls",
+    "kubernetes",
+    "log",
+    "tracing",
+    "grpc",
+    *SERVICES,
+    "quota",
+    "webhooks",
+)
 
 HEAD = """\
 # Configuration
@@ -28,7 +38,8 @@ Each setting comes from its environment variable, else from the settings file
 read the same file; each takes the sections that it knows. A malformed value, or an
 unknown name in the file, stops a service at its start, with a message that names it.
 A variable that looks like a setting and is none is told once, at the start, with the
-name that may have been meant. Durations are seconds, or ISO 8601 such as `PT1M30S`.
+name that may have been meant. Durations are seconds, or with a unit: `90s`, `15m`,
+`24h`, `7d`, or ISO 8601 such as `PT1M30S`.
 
 ```yaml
 # tesk.yaml
@@ -44,7 +55,8 @@ log:
 
 The `tesk` command itself reads `TESK_SERVER` (url of a server), `TESK_USER` and
 `TESK_PASSWORD` (credentials for it; else the netrc file that `NETRC` names, else
-`~/.netrc`).
+`~/.netrc`). `tesk admin` reads `TESK_OPERATOR` (your name, for the audit log), and to reach
+a scheduler `TESK_GRPC_SCHEDULER`, `TESK_GRPC_TOKEN_FILE` and `TESK_GRPC_TLS_CA`.
 """
 
 

@@ -18,6 +18,9 @@ def pytest_configure() -> None:
     SIGTERM CI ends a job: fixtures must still remove their containers.
     An example that takes long on a busy machine says nothing of the rule.
     """
+    # Its handlers run in each child that is not made by vfork, as those of other
+    # users are not, and may crash there before the program is started.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     hypothesis.settings.register_profile("tesk", deadline=None)
     hypothesis.settings.load_profile("tesk")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -2,7 +2,8 @@
 
 As a kubelet has it: init containers follow each other, and the regular containers
 start together when the last one has ended. Where a container begins with TESK's
-launcher and waits for a turn, its command begins when the container before has ended.
+launcher and waits for a turn, its command begins when the steps before have ended; a
+filer of both transfers has two turns.
 Every command succeeds; ``sleep N`` takes N seconds, and a filer takes as long as
 ``Pace`` says; only what inspects an image prints something. A deleted pod's commands end by SIGTERM at once.
 
@@ -11,16 +12,16 @@ Moments are seconds of one clock, such as those of ``time.time``.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 NEVER = math.inf
 _LAUNCHER = "/.tesk/launcher"
-_AFTER = "--after"
+_TURN, _THEN, _AFTER = "--turn", "--then", "--after"
 _INSPECT = "--inspect"
 _EMPTY_IMAGE = "occupied:\n"  # what a launcher says of an image without files there
 _END_OF_OPTIONS = "--"
-_FILERS = ("in", "out")
+_FILERS = ("in", "out", "filer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,9 @@ class Container:
 
     Attributes:
         seconds: How long its command takes.
-        after: The container that it waits for; "" for none.
+        step: That it has; the first, if there are two.
+        then: The second; "" for none.
+        after: The steps that it waits for, before the second if there is one.
         has_report: Its launcher leaves a report.
         printed: What it prints.
         is_init: One of those before the regular ones.
@@ -51,7 +54,9 @@ class Container:
     name: str
     image: str
     seconds: float
-    after: str
+    step: str
+    then: str
+    after: Sequence[str]
     has_report: bool
     printed: str
     is_init: bool
@@ -100,16 +105,18 @@ def _container(
         name=given["name"],
         image=given["image"],
         seconds=pace.transfer if is_filer else _command_seconds(words),
-        after=_option(words, _AFTER) if has_launcher else "",
+        step=next(iter(_options(words, _TURN)), given["name"]),
+        then=next(iter(_options(words, _THEN)), ""),
+        after=_options(words, _AFTER) if has_launcher else (),
         has_report=has_launcher,
         printed=_EMPTY_IMAGE if _INSPECT in words else "",
         is_init=is_init,
     )
 
 
-def _option(words: Sequence[str], name: str) -> str:
+def _options(words: Sequence[str], name: str) -> Sequence[str]:
     options = words[: words.index(_END_OF_OPTIONS)] if _END_OF_OPTIONS in words else ()
-    return options[options.index(name) + 1] if name in options else ""
+    return [options[at + 1] for at, word in enumerate(options) if word == name]
 
 
 def _command_seconds(words: Sequence[str]) -> float:
@@ -135,17 +142,22 @@ def spans(
         stopped: When its deletion was asked for.
     """
     found: dict[str, Span] = {}
+    ends: dict[str, float] = {}  # by step
     free = bound  # when the next may start
     for container in containers:
         started = free + pace.start
-        before = found.get(container.after)
-        began = started if before is None else max(started, before.ended)
-        found[container.name] = _until(
-            Span(started=started, began=began, ended=began + container.seconds), stopped
-        )
+        after = () if container.then else container.after
+        began = max([started, *(ends[step] for step in after if step in ends)])
+        ended = ends[container.step] = began + container.seconds
+        found[container.name] = Span(started=started, began=began, ended=ended)
         if container.is_init:
-            free = found[container.name].ended
-    return found
+            free = ended
+    for container in containers:
+        if container.then:
+            turn = max(ends[step] for step in (container.step, *container.after))
+            ended = turn + container.seconds
+            found[container.name] = replace(found[container.name], ended=ended)
+    return {name: _until(span, stopped) for name, span in found.items()}
 
 
 def _until(span: Span, stopped: float) -> Span:

@@ -22,7 +22,8 @@ from simulated_nodes.volumes import Provisioner, seen_claim, storage_class
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
 from tesk_kubernetes.client import open_api
 from tesk_kubernetes.informer import Informer, InformerTiming
-from tesk_kubernetes.labels import TASK
+from tesk_kubernetes.labels import STEP, TASK
+from tesk_taskmaster.domain.step_names import is_inspection_step
 
 T = TypeVar("T")
 
@@ -55,10 +56,12 @@ class Tally:
         ended: When the end of the last pod of each task was told (Unix time).
         events: Versions of objects of tasks, by kind: whoever watches them gets as
             many.
+        inspections: Jobs that inspected an image.
     """
 
     ended: dict[str, float] = field(default_factory=dict)
     events: Counter[str] = field(default_factory=Counter)
+    inspections: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def end(self, task: str) -> None:
@@ -70,6 +73,11 @@ class Tally:
         """Take a version of an object."""
         with self._lock:
             self.events[resource.plural] += 1
+
+    def see_job(self, name: str, step: str | None) -> None:
+        """Take a version of a Job; None: it is gone."""
+        if step is not None and is_inspection_step(step):
+            self.inspections.add(name)
 
 
 @contextmanager
@@ -101,7 +109,7 @@ def simulated(kube: Kube, namespace: str, shape: Shape, pace: Pace) -> Iterator[
         watching = _Watching(namespace, tally, stack)
         watching.start(PODS, kubelet.seen, kubelet.take)
         watching.start(VOLUME_CLAIMS, seen_claim, provisioner.take)
-        watching.start(JOBS, _nothing, _ignore)
+        watching.start(JOBS, _step_of, tally.see_job)
         heartbeats = Heartbeats(kube, names)
         stack.callback(heartbeats.close)
         for name in names:
@@ -152,12 +160,8 @@ class _Watching:
         informer.start()
 
 
-def _nothing(_: JsonObject) -> str:
-    return ""
-
-
-def _ignore(_: str, __: str | None) -> None:
-    """Do nothing: versions are counted before."""
+def _step_of(job: JsonObject) -> str:
+    return str((job["metadata"].get("labels") or {}).get(STEP, ""))
 
 
 def _delete(kube: Kube, path: str, name: str) -> None:

@@ -17,8 +17,9 @@ from clients.raw_http import (
     post_head,
     raw_peers,
 )
-from fakes.api_process import ApiProcess, free_port, run_with
+from fakes.api_process import ApiProcess, run_with
 from fakes.api_scheduler import MemoryScheduler
+from programs.ports import free_port
 from programs.waiting import eventually
 from tesk_scheduler.adapters.metrics import serve_metrics
 

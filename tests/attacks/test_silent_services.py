@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from clients.tes import TesClient
-from programs.stack import find_processes, free_port
+from programs.ports import free_port
+from programs.stack import find_processes
 from programs.waiting import eventually
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.serve.plan import ServerPlan

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import inf
 
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import (
     AdmissionMemory,
     AdmissionPlan,
-    QueuedTask,
     plan_admissions,
 )
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Demand,
@@ -20,6 +21,8 @@ from tesk_scheduler.domain.quota import (
     SubjectKind,
     Usage,
 )
+from tesk_scheduler.domain.starvation import Waits
+from tesk_scheduler.domain.usage_history import History
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 RESERVE_AFTER = timedelta(minutes=10)
@@ -28,7 +31,9 @@ ALICE = Subject(SubjectKind.USER, "alice")
 LAB = Subject(SubjectKind.GROUP, "lab")
 
 
-def queued(name: str, *, cpu: float = 1, ram: float = 0, group: str = "") -> QueuedTask:
+def queued(
+    name: str, *, cpu: float = 1, ram: float = 0, group: str = "", priority: int = 0
+) -> QueuedTask:
     """Return a task whose name is its owner, a dash and its place in the queue."""
     owner, _, number = name.rpartition("-")
     groups = (Subject(SubjectKind.GROUP, group),) if group else ()
@@ -43,6 +48,7 @@ def queued(name: str, *, cpu: float = 1, ram: float = 0, group: str = "") -> Que
             disk=ByteCount(0),
         ),
         queued_at=LONG_AGO,
+        priority=priority,
     )
 
 
@@ -60,16 +66,24 @@ def plan(
     *queues: Sequence[QueuedTask],
     quota: Quota,
     usage: dict[Subject, Usage] | None = None,
+    history: History | None = None,
     memory: AdmissionMemory | None = None,
+    places: float = inf,
 ) -> AdmissionPlan:
     return plan_admissions(
         queues=queues,
         usage=usage or {},
+        history=history or {},
         quota=quota,
-        reserve_after=RESERVE_AFTER,
         now=NOW,
         memory=memory or AdmissionMemory(),
+        places=places,
     )
+
+
+def overdue(*tasks: QueuedTask, since: datetime = LONG_AGO) -> AdmissionMemory:
+    """Return that tasks have waited for others, since long ago."""
+    return AdmissionMemory(waits=Waits(shared={task.id: since for task in tasks}))
 
 
 def admitted(decision: AdmissionPlan) -> list[str]:

@@ -3,12 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from fakes.scheduler_environment import FrozenClock
 from tesk_model.quantities import ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.quota import Demand
+from tesk_scheduler.domain.quota import Demand, Quota
 from tesk_scheduler.domain.records import Document, NewTask, TaskRecord
+from tesk_scheduler.ports.environment import Clock
+from tesk_scheduler.ports.observer import NoObserver
+from tesk_scheduler.ports.quota import FixedQuota
+from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.usecases.queue_places import QueuePlaces
+from tesk_scheduler.usecases.reading import Reading
 
+_NO_QUOTA = Quota()
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -31,6 +39,16 @@ def make_new_task(task_id: str, **overrides: Any) -> NewTask:
         "created_at": NOON,
     }
     return NewTask(**(fields | overrides))
+
+
+def make_reading(
+    store: TaskStore, clock: Clock | None = None, *, quota: Quota = _NO_QUOTA
+) -> Reading:
+    """Return what reads tasks of ``store``, unobserved."""
+    places = QueuePlaces(
+        store=store, clock=clock or FrozenClock(NOON), quotas=FixedQuota(quota)
+    )
+    return Reading(store=store, secret="s", observer=NoObserver(), places=places)
 
 
 def make_record(**overrides: Any) -> TaskRecord:

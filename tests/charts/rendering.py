@@ -49,11 +49,19 @@ def render(
     given = dict(values)
     if token and "internalToken" not in given:
         given["internalToken"] = {"value": token}
-    text = _template(json.dumps(given, sort_keys=True), release, version)
-    return [found for found in yaml.load_all(text, _Loader) if found]
+    done = _template(json.dumps(given, sort_keys=True), release, version)
+    if done.returncode:
+        raise RenderError(done.stderr)
+    objects: list[Manifest] = json.loads(_as_json(done.stdout))
+    return objects
 
 
-class _Loader(yaml.SafeLoader):
+def parse(text: str) -> Any:
+    """Return a document of YAML; refuse a key that is there twice."""
+    return yaml.load(text, _Loader)  # noqa: S506 - a safe loader
+
+
+class _Loader(yaml.CSafeLoader):
     """Refuses a key that is there twice, as the cluster does."""
 
     def construct_mapping(
@@ -69,15 +77,21 @@ class _Loader(yaml.SafeLoader):
 
 
 @functools.cache
-def _template(values: str, release: str, version: str) -> str:
+def _template(
+    values: str, release: str, version: str
+) -> subprocess.CompletedProcess[str]:
+    """Render, or be refused, once for the same values."""
     command = ["helm", "template", release, str(CHART), "--namespace", NAMESPACE]
     command += ["--kube-version", version, "--values", "-"]
-    done = subprocess.run(
+    return subprocess.run(
         command, input=values, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        raise RenderError(done.stderr)
-    return done.stdout
+
+
+@functools.cache
+def _as_json(rendered: str) -> str:
+    """Return the objects in a form of which every caller reads its own."""
+    return json.dumps([each for each in yaml.load_all(rendered, _Loader) if each])
 
 
 def find(
@@ -119,7 +133,7 @@ def pod_templates(objects: list[Manifest]) -> dict[str, Manifest]:
     for each in kinds(objects, "ConfigMap"):
         for key, text in each["data"].items():
             if key.endswith("-pod.yaml"):
-                templates[key.removesuffix("-pod.yaml")] = yaml.safe_load(text)
+                templates[key.removesuffix("-pod.yaml")] = parse(text)
     for each in kinds(objects, "Pod"):
         templates["test"] = each
     return templates

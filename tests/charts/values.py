@@ -29,6 +29,24 @@ SETS: dict[str, dict[str, Any]] = {
         "route": {"enabled": True, "host": "tesk.example.org"},
         "executors": {"podSecurity": "restricted"},
     },
+    "storage-checks": {
+        "storageChecks": {"enabled": True, "replicas": 2, "urlsPerMinute": 3000},
+        "storage": {"credentials": {"existingSecrets": ["lab"]}},
+        "tls": {"enabled": True, "certManager": {"enabled": True}},
+    },
+    "webhooks": {
+        "webhooks": {"existingSecret": "hooks", "ofTasks": True},
+        "networkPolicy": {"scheduler": {"webhooks": {"private": True}}},
+    },
+    "google-cloud": {
+        "ingress": {
+            "enabled": True,
+            "className": "gce",
+            "controller": "gke",
+            "hosts": ["tesk.example.org"],
+        },
+        "api": {"service": {"annotations": {"team": "science"}}},
+    },
     "cert-manager": {"tls": {"enabled": True, "certManager": {"enabled": True}}},
     "task-namespaces-with-tls": {
         "taskNamespaces": ["tasks-a", "tasks-b"],
@@ -82,6 +100,7 @@ SETS: dict[str, dict[str, Any]] = {
         "ingress": {
             "enabled": True,
             "className": "nginx",
+            "controller": "nginx",
             "hosts": ["tesk.example.org"],
             "annotations": {"cert-manager.io/cluster-issuer": "letsencrypt"},
             "tls": {"enabled": True, "secretName": "tesk-https"},
@@ -102,11 +121,16 @@ SETS: dict[str, dict[str, Any]] = {
                 "tolerations": [{"key": "spot", "operator": "Exists"}],
             },
             "pools": {"large": {"nodeSelector": {"size": "large"}}, "small": {}},
-            "gpu": {"most": 4, "types": {"a100": "NVIDIA-A100-SXM4-40GB"}},
+            "gpu": {
+                "most": 4,
+                "types": {"a100": "NVIDIA-A100-SXM4-40GB"},
+                "claims": {"h100": "one-h100", "*": "one-gpu"},
+            },
             "priorityClasses": ["low", "high"],
             "runtimeClasses": ["gvisor"],
             "queue": "science",
             "queues": ["science", "urgent"],
+            "groupQueues": {"Genomics Lab": "genomics"},
         },
         "executors": {
             "podLabels": {"team": "science"},

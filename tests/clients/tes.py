@@ -52,7 +52,11 @@ class TesClient:
         return view
 
     def wait_for(
-        self, task_id: str, *states: str, within: float = 100, every: float = 0.01
+        self,
+        task_id: str,
+        *states: str,
+        within: float = 100,
+        every: float | None = None,
     ) -> str:
         """Wait until a task is in one of ``states``; return that state."""
 
@@ -67,7 +71,7 @@ class TesClient:
         )
 
     def finish(
-        self, task_id: str, within: float = 100, every: float = 0.01
+        self, task_id: str, within: float = 100, every: float | None = None
     ) -> dict[str, Any]:
         """Wait for a final state and return the whole task."""
         self.wait_for(task_id, *FINAL, within=within, every=every)

@@ -1,9 +1,11 @@
 """Objects that make a cluster refuse, or never provide, what a task needs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from cluster.kube import Kube
+from programs.waiting import eventually
 
 MESSAGE = "not in this house"
 
@@ -26,28 +28,26 @@ def priority_class(kube: Kube, name: str) -> Iterator[None]:
         kube.delete("priorityclasses", "", name)
 
 
+def make_quota(kube: Kube, namespace: str, name: str, spec: Mapping[str, Any]) -> None:
+    """Make a ResourceQuota, and wait until the cluster goes by it."""
+    meta = {"name": name, "namespace": namespace}
+    kube.apply(
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec}
+    )
+
+    def counts() -> bool:
+        quota = kube.get("resourcequotas", namespace, name) or {}
+        return "used" in quota.get("status", {})
+
+    eventually(counts, every=0.1, what=f"the quota {name}")
+
+
 @contextmanager
 def quota_of_priority_class(kube: Kube, name: str, *, namespace: str) -> Iterator[None]:
     """Allow no pod of a PriorityClass in a namespace."""
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "ResourceQuota",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {
-                "hard": {"pods": "0"},
-                "scopeSelector": {
-                    "matchExpressions": [
-                        {
-                            "scopeName": "PriorityClass",
-                            "operator": "In",
-                            "values": [name],
-                        }
-                    ]
-                },
-            },
-        }
-    )
+    classes = {"scopeName": "PriorityClass", "operator": "In", "values": [name]}
+    spec = {"hard": {"pods": "0"}, "scopeSelector": {"matchExpressions": [classes]}}
+    make_quota(kube, namespace, name, spec)
     try:
         yield
     finally:

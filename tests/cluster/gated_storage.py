@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import httpx
 
-from cluster.kube import Kube, Object
+from cluster.kube import Kube
+from cluster.python_server import python_server
 from cluster.service_access import access_service
 from programs.waiting import eventually
 
 PORT = 8000
+_PROGRAM = Path(__file__).parent / "gated_storage_program.py"
 
 
 class GatedStorage:
@@ -65,7 +67,9 @@ class GatedStorage:
 @contextlib.contextmanager
 def gated_storage_in(kube: Kube, namespace: str, image: str) -> Iterator[GatedStorage]:
     """Run a gate in ``namespace`` from an image with Python in ``/app``."""
-    kube.apply(*_manifests(namespace, image))
+    kube.apply(
+        *python_server("gate", namespace, image, _PROGRAM, port=PORT, ready="/-/names")
+    )
     kube.wait_for_pods(namespace, "app=gate")
     with (
         access_service(kube, namespace, "gate", PORT) as address,
@@ -76,44 +80,3 @@ def gated_storage_in(kube: Kube, namespace: str, image: str) -> Iterator[GatedSt
         ) as client,
     ):
         yield GatedStorage(f"http://gate.{namespace}.svc:{PORT}", client)
-
-
-def _manifests(namespace: str, image: str) -> list[Object]:
-    program = (Path(__file__).parent / "gated_storage_program.py").read_text()
-    meta = {"name": "gate", "namespace": namespace, "labels": {"app": "gate"}}
-    return [
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": meta,
-            "data": {"gate.py": program},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Service",
-            "metadata": meta,
-            "spec": {"selector": {"app": "gate"}, "ports": [{"port": PORT}]},
-        },
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": meta,
-            "spec": {
-                "terminationGracePeriodSeconds": 0,
-                "containers": [
-                    {
-                        "name": "main",
-                        "image": image,
-                        "imagePullPolicy": "IfNotPresent",
-                        "command": ["/app/bin/python", "-u", "/gate/gate.py"],
-                        "readinessProbe": {
-                            "httpGet": {"path": "/-/names", "port": PORT},
-                            "periodSeconds": 1,
-                        },
-                        "volumeMounts": [{"name": "gate", "mountPath": "/gate"}],
-                    }
-                ],
-                "volumes": [{"name": "gate", "configMap": {"name": "gate"}}],
-            },
-        },
-    ]

@@ -17,7 +17,7 @@ import httpx
 import yaml
 
 from cluster.kube import Kube, run
-from programs.stack import free_port
+from programs.ports import free_port
 from programs.waiting import eventually
 
 FOLDER = Path(__file__).parents[2] / "build" / "kueue"

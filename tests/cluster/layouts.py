@@ -1,6 +1,7 @@
 """The layouts in which the end-to-end tests run TESK, and what shows in a cluster."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping
 
 import pytest
 
@@ -18,6 +19,7 @@ FAULTS = (
 """Likewise, for tests of faults, which take long: those of pods run by themselves."""
 
 _POD = "pod"
+_FILER = "filer"  # of both transfers, if all steps start together
 
 
 def layout_values(layout: str) -> Values:
@@ -31,31 +33,36 @@ def container_of(pod: Object, step: str) -> str:
     """Return the container of a step in a pod; "" if it is not in that pod."""
     label, _, _ = pod["metadata"]["labels"]["tesk/step"].partition("-")
     if label == _POD:
-        return step if step in _steps(pod) else ""
+        return _containers(pod).get(step, "")
     return "main" if label == step else ""
 
 
 def runs(pod: Object, step: str) -> bool:
-    """Tell whether a step runs in a pod: its turn has come."""
+    """Tell whether a step runs in a pod: its turn has come.
+
+    Of inputs whose filer stays, the pod does not show that they have arrived.
+    """
     name = container_of(pod, step)
     if not name or "deletionTimestamp" in pod["metadata"]:
         return False
-    steps = _steps(pod)
-    earlier = steps[: steps.index(step)] if step in steps else []
+    containers = _containers(pod)
+    steps = list(containers)
+    earlier = steps[: steps.index(step)] if step in steps else []  # a Job has none
+    before = {containers[each] for each in earlier} - {_FILER}
     return "running" in container_state(pod, name) and all(
-        "terminated" in container_state(pod, each) for each in earlier
+        "terminated" in container_state(pod, each) for each in before
     )
 
 
-def _steps(pod: Object) -> Sequence[str]:
-    """Return the steps whose containers a pod has, in order."""
+def _containers(pod: Object) -> Mapping[str, str]:
+    """Return the steps that a pod has, in order, with their containers."""
     spec = pod["spec"]
     names = [
         container["name"]
         for container in (*(spec.get("initContainers") or ()), *spec["containers"])
     ]
-    return [
-        name
-        for name in names
-        if name in ("in", "out") or (name[:1] == "x" and name[1:].isdigit())
-    ]
+    executors = [name for name in names if re.fullmatch("x[0-9]+", name)]
+    steps = ["in", *executors, "out"]
+    if _FILER in names:
+        return {step: step if step in executors else _FILER for step in steps}
+    return {step: step for step in steps if step in names}

@@ -244,7 +244,7 @@ class Release(TesClient):
         )
 
     def finish(
-        self, task_id: str, within: float = 120, every: float = 0.3
+        self, task_id: str, within: float = 120, every: float | None = 0.3
     ) -> dict[str, Any]:
         """Wait for a final state and return the whole task."""
         try:

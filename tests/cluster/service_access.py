@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 
 from cluster.kube import Kube
-from programs.stack import free_port
+from programs.ports import free_port
 from programs.waiting import eventually
 
 _KNOWN_WITHIN = 10.0  # seconds

@@ -22,7 +22,11 @@ BURST = int(os.environ.get("TESK_BURST", "200"))
 # On one node a pod takes some seconds, whatever it does.
 LONGEST = 200 + 4 * BURST
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(LONGEST + 200)]
+pytestmark = [
+    pytest.mark.cluster,
+    pytest.mark.alone,
+    pytest.mark.timeout(LONGEST + 200),
+]
 
 
 def plain_values(session: Session) -> Values:

@@ -14,6 +14,7 @@ import pytest
 from clients.tes import FINAL
 from cluster.faults import (
     admission_policy,
+    make_quota,
     priority_class,
     quota_of_priority_class,
     storage_class_without_provisioner,
@@ -265,10 +266,7 @@ def test_outputs_of_executors_before_a_failure_are_kept(
 
 def test_a_full_quota_is_waited_for(session: Session, tesk: Release) -> None:
     spec = {"hard": {"count/jobs.batch": "0"}}
-    meta = {"name": "full", "namespace": tesk.namespace}
-    session.kube.apply(
-        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": meta, "spec": spec}
-    )
+    make_quota(session.kube, tesk.namespace, "full", spec)
     try:
         task_id = tesk.create(_task())
         tesk.wait_for_reason(task_id, "quota")

@@ -136,6 +136,7 @@ def api_server_down() -> Iterator[None]:
         )
 
 
+@pytest.mark.alone
 def test_the_api_server_is_away_for_a_minute(
     tesk: Release, gated_storage: GatedStorage
 ) -> None:

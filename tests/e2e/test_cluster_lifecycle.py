@@ -8,6 +8,7 @@ from cluster.gated_storage import GatedStorage
 from cluster.held_task import PHASES, HeldTask
 from cluster.release import Release, installed
 from cluster.session import Session
+from cluster.values import merged
 from programs.waiting import eventually
 from scenarios.scenario import shell
 
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def disposable(session: Session) -> Iterator[Release]:
     """A release that is changed and taken away."""
-    values = session.values()
+    values = merged(session.values(), {"quota": {"perTask": {"ramGb": 900}}})
     with installed(session.kube, f"{session.name}-disposable", values) as release:
         release.connect()
         yield release
@@ -26,6 +27,29 @@ def disposable(session: Session) -> Iterator[Release]:
 def test_helm_test_runs_a_real_task(disposable: Release) -> None:
     assert "Succeeded" in disposable.test()
     disposable.wait_until_clean()
+
+
+def test_a_change_of_the_quota_reaches_the_running_scheduler(
+    disposable: Release,
+) -> None:
+    before = [pod["metadata"]["uid"] for pod in disposable.component("scheduler")]
+    large = {"executors": [shell("true")], "resources": {"ram_gb": 1000}}
+    refused = disposable.client.post("/tasks", json=large)
+    assert refused.status_code == 400
+    assert "ram_gb" in refused.text
+
+    disposable.upgrade({"quota": {"perTask": {"ramGb": 2000}}})
+
+    # A kubelet looks at ConfigMaps once a minute, or so.
+    accepted = eventually(
+        lambda: disposable.client.post("/tasks", json=large).json().get("id"),
+        within=180,
+        every=2,
+        what="a task that the new quota lets in",
+    )
+    after = [pod["metadata"]["uid"] for pod in disposable.component("scheduler")]
+    assert after == before
+    disposable.cancel(accepted)
 
 
 def test_upgrade_and_scaling_with_running_tasks_lose_nothing(

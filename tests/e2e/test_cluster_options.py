@@ -1,8 +1,8 @@
 """A release with the options of larger sites, all at once.
 
 Tasks in namespaces of their own with a quota that counts CPU limits, TLS between the
-services, a shared file system, reference data, a cache of inputs, executors that obey the Pod Security Standard
-`restricted`.
+services, a shared file system, reference data, a cache of inputs and one of calls,
+executors that obey the Pod Security Standard `restricted`.
 """
 
 from collections.abc import Iterator
@@ -85,6 +85,7 @@ def release(
             "extraEnv": [{"name": "TESK_FILER_CACHE_FROM", "value": "1"}],
         },
         "references": {"shared": {"claim": CLAIM}},
+        "scheduler": {"callCache": "owner"},
         "taskmaster": {"resources": {"limits": {"cpu": 1}}},
         "storage": {"shared": {"claim": CLAIM}},
         "api": {"replicas": 1},
@@ -97,6 +98,30 @@ def release(
     ) as installation:
         installation.connect()
         yield installation
+
+
+def test_a_task_that_was_run_before_is_not_run_again(
+    session: Session, release: Release
+) -> None:
+    folder = session.storage.folder("called")
+    task: Task = {
+        "inputs": [{"path": "/in/a", "url": folder.put("in", b"input\n")}],
+        "executors": [shell("cat /in/a; cp /in/a /out/a")],
+        "outputs": [{"path": "/out/a", "url": folder.url("out")}],
+    }
+    first = release.finish(release.create(task))
+
+    second = release.finish(release.create(task))
+    folder.put("in", b"other input\n")
+    third = release.finish(release.create(task))
+
+    states = [each["state"] for each in (first, second, third)]
+    assert states == ["COMPLETE"] * 3, system_logs(second) + system_logs(third)
+    assert second["logs"][0]["metadata"]["call_cache"] == first["id"]
+    assert logs(second)[0]["stdout"] == "input\n"
+    assert "call_cache" not in third["logs"][0]["metadata"]
+    assert logs(third)[0]["stdout"] == "other input\n"
+    assert "do not count: inputs[0]" in system_logs(third)
 
 
 def test_tasks_run_in_their_namespaces_and_nothing_is_left_there(

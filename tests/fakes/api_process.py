@@ -14,8 +14,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+import grpc
+
 from fakes.api_scheduler import MemoryScheduler
+from programs.ports import free_port
 from programs.waiting import eventually
+from tesk.v1 import load_service_pb2_grpc
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
 from tesk_runtime.rpc.server import RpcServer
@@ -27,11 +31,14 @@ _START = 100.0
 @contextmanager
 def serve_scheduler(scheduler: MemoryScheduler, address: str) -> Iterator[RpcServer]:
     """Serve ``scheduler`` at ``address`` until the block ends."""
+
+    def register(server: grpc.Server) -> None:
+        rpc_grpc.add_TaskServiceServicer_to_server(scheduler, server)
+        load_service_pb2_grpc.add_LoadServiceServicer_to_server(scheduler, server)
+
     server = RpcServer(
-        services=("tesk.v1.TaskService",),
-        register=lambda server: rpc_grpc.add_TaskServiceServicer_to_server(
-            scheduler, server
-        ),
+        services=("tesk.v1.TaskService", "tesk.v1.LoadService"),
+        register=register,
         interceptors=[
             ErrorInterceptor(logging.getLogger("scheduler")),
             InternalTokenInterceptor(TOKEN),
@@ -80,14 +87,6 @@ class ApiProcess:
         assert self.request("GET", "/metrics")[0] == 200
         assert self.request("POST", tasks, body)[0] == 200
         assert time.monotonic() - started < 30
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import grpc
 from grpc_health.v1 import health_pb2
 
+from fakes.scheduler_load import load_of
+from tesk.v1 import load_service_pb2, load_service_pb2_grpc
 from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as rpc
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
@@ -32,9 +34,16 @@ FINAL = (
     pb.TASK_STATE_SYSTEM_ERROR,
     pb.TASK_STATE_CANCELED,
 )
+CANCELABLE = (
+    pb.TASK_STATE_QUEUED,
+    pb.TASK_STATE_INITIALIZING,
+    pb.TASK_STATE_RUNNING,
+)
 
 
-class MemoryScheduler(rpc_grpc.TaskServiceServicer):
+class MemoryScheduler(
+    rpc_grpc.TaskServiceServicer, load_service_pb2_grpc.LoadServiceServicer
+):
     """Keeps tasks, newest last, with their owner.
 
     Attributes:
@@ -44,6 +53,11 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         lost: Number of further creates whose responses are lost.
         batches: Number of items of each batch call, in order.
         created: All create requests, in order.
+        checked: All requests to check a task, in order.
+        outlook: What is answered to these.
+        changes: Of states, as they were found by the calls that ask for them.
+        forgotten: How many of the first changes are no longer kept.
+        explanations: Of the call cache, by task; for others it was off.
     """
 
     def __init__(self) -> None:
@@ -58,9 +72,17 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         self.refusal: TeskError | None = None
         self.batches: list[int] = []
         self.created: list[rpc.CreateTaskRequest] = []
+        self.checked: list[rpc.CheckTaskRequest] = []
+        self.outlook = rpc.CheckTaskResponse(
+            forecast=rpc.TaskForecast(placement=rpc.Placement(runtime="machine"))
+        )
         self.tasks: dict[str, pb.Task] = {}
         self.owners: dict[str, str] = {}
+        self.explanations: dict[str, rpc.ExplainCallCacheResponse] = {}
         self._keys: dict[tuple[str, str], str] = {}
+        self._states: dict[str, pb.TaskState.ValueType] = {}
+        self.changes: list[rpc.StateChange] = []
+        self.forgotten = 0
 
     def BatchCreateTasks(  # noqa: N802 - gRPC names it
         self, request: rpc.BatchCreateTasksRequest, _context: object
@@ -71,6 +93,13 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
             self.lost -= 1
             raise UnavailableError("the scheduler is shutting down")
         return rpc.BatchCreateTasksResponse(results=results)
+
+    def CheckTask(  # noqa: N802 - gRPC names it
+        self, request: rpc.CheckTaskRequest, _context: object
+    ) -> rpc.CheckTaskResponse:
+        self._enter(1)
+        self.checked.append(request)
+        return self.outlook
 
     def BatchGetTasks(  # noqa: N802 - gRPC names it
         self, request: rpc.BatchGetTasksRequest, _context: object
@@ -102,12 +131,99 @@ class MemoryScheduler(rpc_grpc.TaskServiceServicer):
         self, request: rpc.CancelTaskRequest, _context: object
     ) -> rpc.CancelTaskResponse:
         self._enter(1)
-        task = self._find(request.task_id, request.caller)
-        if task.state == pb.TASK_STATE_QUEUED:
-            task.state = pb.TASK_STATE_CANCELED
-        elif task.state not in FINAL:
-            task.state = pb.TASK_STATE_CANCELING
+        _cancel(self._find(request.task_id, request.caller))
         return rpc.CancelTaskResponse()
+
+    def CancelMatchingTasks(  # noqa: N802 - gRPC names it
+        self, request: rpc.CancelMatchingTasksRequest, _context: object
+    ) -> rpc.CancelMatchingTasksResponse:
+        self._enter(1)
+        if request.state not in (pb.TASK_STATE_UNSPECIFIED, *CANCELABLE):
+            problem = Violation("state", "must be QUEUED, INITIALIZING, RUNNING")
+            raise InvalidRequestError([problem])
+        if request.page_token:
+            problem = Violation("page_token", "was not made for these filters")
+            raise InvalidRequestError([problem])
+        found = [
+            task
+            for task in reversed(self.tasks.values())
+            if self._visible(task.id, request.caller)
+            and task.state in CANCELABLE
+            and _matches(task, request)
+        ]
+        if not request.dry_run:
+            for task in found:
+                _cancel(task)
+        return rpc.CancelMatchingTasksResponse(task_ids=[task.id for task in found])
+
+    def GetLoad(  # noqa: N802 - gRPC names it
+        self, request: load_service_pb2.GetLoadRequest, _context: object
+    ) -> load_service_pb2.GetLoadResponse:
+        self._enter(1)
+        return load_of(self.tasks.values(), self.owners, request)
+
+    def ListStateChanges(  # noqa: N802 - gRPC names it
+        self, request: rpc.ListStateChangesRequest, _context: object
+    ) -> rpc.ListStateChangesResponse:
+        self._enter(len(request.subscriptions))
+        with self.lock:
+            self._find_changes()
+            end = len(self.changes)
+            after = _number_of(request.after or f"c{end}")
+            if after is None or not self.forgotten <= after <= end:
+                return rpc.ListStateChangesResponse(
+                    next_cursor=f"c{end}", next_number=end, expired=True
+                )
+            page = self.changes[after : after + (request.limit or 1000)]
+            following = after + len(page)
+            return rpc.ListStateChangesResponse(
+                changes=[each for each in map(self._told(request), page) if each],
+                next_cursor=f"c{following}",
+                next_number=following,
+                has_more=following < end,
+            )
+
+    def _find_changes(self) -> None:
+        for task in self.tasks.values():
+            if self._states.get(task.id) == task.state:
+                continue
+            self._states[task.id] = task.state
+            number = len(self.changes) + 1
+            change = rpc.StateChange(
+                number=number, cursor=f"c{number}", task_id=task.id, state=task.state
+            )
+            change.name = task.name
+            change.time.GetCurrentTime()
+            self.changes.append(change)
+
+    def _told(
+        self, request: rpc.ListStateChangesRequest
+    ) -> Callable[[rpc.StateChange], rpc.StateChange | None]:
+        def told(change: rpc.StateChange) -> rpc.StateChange | None:
+            task = pb.Task()
+            task.CopyFrom(self.tasks[change.task_id])
+            task.state = change.state
+            matched = [
+                index
+                for index, each in enumerate(request.subscriptions)
+                if self._visible(task.id, each.caller) and _matches(task, each)
+            ]
+            copy = rpc.StateChange(matched=matched)
+            copy.MergeFrom(change)
+            return copy if matched else None
+
+        return told
+
+    def ExplainCallCache(  # noqa: N802 - gRPC names it
+        self, request: rpc.ExplainCallCacheRequest, _context: object
+    ) -> rpc.ExplainCallCacheResponse:
+        self._enter(1)
+        self._find(request.task_id, request.caller)
+        off = rpc.ExplainCallCacheResponse(
+            result=rpc.CALL_CACHE_RESULT_OFF,
+            explanation="the call cache was off when the task was created",
+        )
+        return self.explanations.get(request.task_id, off)
 
     def _enter(self, items: int) -> None:
         with self.lock:
@@ -218,7 +334,23 @@ def _as_rpc_errors() -> Iterator[None]:
         raise _RaisedRpcError(InternalError("internal error")) from error
 
 
-def _matches(task: pb.Task, request: rpc.ListTasksRequest) -> bool:
+def _cancel(task: pb.Task) -> None:
+    if task.state == pb.TASK_STATE_QUEUED:
+        task.state = pb.TASK_STATE_CANCELED
+    elif task.state not in FINAL:
+        task.state = pb.TASK_STATE_CANCELING
+
+
+def _number_of(cursor: str) -> int | None:
+    return int(cursor[1:]) if cursor[:1] == "c" and cursor[1:].isdecimal() else None
+
+
+def _matches(
+    task: pb.Task,
+    request: rpc.ListTasksRequest
+    | rpc.CancelMatchingTasksRequest
+    | rpc.StateChangeSubscription,
+) -> bool:
     return (
         task.name.startswith(request.name_prefix)
         and request.state in (pb.TASK_STATE_UNSPECIFIED, task.state)

@@ -10,6 +10,7 @@ from werkzeug.test import Client
 
 from fakes.api_scheduler import InProcessChannel, MemoryScheduler
 from tesk_api.adapters.fair_semaphore import FairSemaphore
+from tesk_api.adapters.load_client import LoadClient
 from tesk_api.adapters.open_access import OpenAccess
 from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_api.domain.service_info import ServiceInfo
@@ -44,6 +45,7 @@ def make_dependencies(scheduler: MemoryScheduler, **overrides: Any) -> Dependenc
     client = SchedulerClient(channel, new_key=counted("key"))
     fields: dict[str, Any] = {
         "tasks": client,
+        "load": LoadClient(channel),
         "authenticator": cast("Authenticator", OpenAccess()),
         "body_memory": FairSemaphore(
             capacity=2**30, max_waiting=0, timeout=timedelta(0), message="no room"

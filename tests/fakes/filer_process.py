@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +33,9 @@ class FilerRun:
         volume.mkdir(exist_ok=True)
         return volume
 
-    def start(self, record: TransferRecord, direction: str) -> "subprocess.Popen[str]":
+    def start(
+        self, record: TransferRecord, direction: str, inherited: Sequence[int] = ()
+    ) -> "subprocess.Popen[str]":
         """Start a filer; read its stderr to the end."""
         token = self.folder / "token"
         token.write_text(TOKEN)
@@ -54,6 +56,7 @@ class FilerRun:
             env=environ,
             stderr=subprocess.PIPE,
             text=True,
+            pass_fds=inherited,
         )
 
     def run(self, record: TransferRecord, direction: str) -> tuple[int, str]:

@@ -11,9 +11,16 @@ from typing import Any
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk.v1 import transfer_service_pb2_grpc as pb_grpc
 from tesk_filer.ports.transfers import MovedByScheme, TransferResult
-from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
+from tesk_model.errors import (
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnavailableError,
+)
+from tesk_model.identities import FileIdentity
 from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, Task, TaskId, TransferStatus
+from tesk_runtime.rpc.identity_wire import identity_from_wire, identity_to_wire
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, bearer_token
 from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.rpc.wire import task_to_wire
@@ -31,6 +38,11 @@ class TransferRecord:
         uploaded: Size by (url, path).
         outages: So many calls are refused as UNAVAILABLE first.
         is_over: The attempt has ended; everything is refused.
+        record_identities: The filer is asked for them.
+        identities: Those that it recorded, by (direction, url, path).
+        identified: Of each result, whether it said that all are recorded.
+        candidate: Identities that a check compares; None: there is no candidate.
+        differences: That checks have found; "" for none.
         reported: Set by the first report of progress.
         finished: Set by the first result.
     """
@@ -43,6 +55,11 @@ class TransferRecord:
     uploaded: dict[tuple[str, str], int] = field(default_factory=dict)
     results: list[TransferResult] = field(default_factory=list)
     reports: list[TransferStatus] = field(default_factory=list)
+    record_identities: bool = False
+    identities: dict[tuple[str, str, str], FileIdentity] = field(default_factory=dict)
+    identified: list[bool] = field(default_factory=list)
+    candidate: tuple[FileIdentity, ...] | None = None
+    differences: list[str] = field(default_factory=list)
     outages: int = 0
     is_over: bool = False
     reported: threading.Event = field(default_factory=threading.Event)
@@ -69,6 +86,7 @@ class _Servicer(pb_grpc.TransferServiceServicer):
             outputs=() if incoming else task.outputs,
             owner=self._record.owner,
             groups=self._record.groups,
+            record_identities=self._record.record_identities,
         )
 
     def ReportProgress(self, request: Any, context: Any) -> pb.ReportProgressResponse:  # noqa: N802
@@ -114,8 +132,35 @@ class _Servicer(pb_grpc.TransferServiceServicer):
                 ),
             )
         )
+        self._record.identified.append(request.identified)
         self._record.finished.set()
         return pb.FinishTransferResponse()
+
+    def AddFileIdentities(  # noqa: N802
+        self, request: Any, context: Any
+    ) -> pb.AddFileIdentitiesResponse:
+        self._admit(request, context)
+        for file in map(identity_from_wire, request.files):
+            self._record.identities[file.direction, file.url, file.path] = file
+        nameless = any(not each.identity for each in self._record.identities.values())
+        return pb.AddFileIdentitiesResponse(unwanted=nameless)
+
+    def GetCheck(self, request: Any, context: Any) -> pb.GetCheckResponse:  # noqa: N802
+        self._admit(request, context)
+        if self._record.candidate is None:
+            raise NotFoundError("there is no candidate")
+        return pb.GetCheckResponse(
+            inputs=task_to_wire(Task(inputs=self._record.inputs)).inputs,
+            files=map(identity_to_wire, self._record.candidate),
+            owner=self._record.owner,
+            groups=self._record.groups,
+        )
+
+    def FinishCheck(self, request: Any, context: Any) -> pb.FinishCheckResponse:  # noqa: N802
+        self._admit(request, context)
+        self._record.differences.append(request.difference)
+        self._record.finished.set()
+        return pb.FinishCheckResponse()
 
     def _admit(self, request: Any, context: Any) -> None:
         if self._record.outages > 0:

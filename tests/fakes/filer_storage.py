@@ -58,12 +58,14 @@ class MemoryStorage:
         announced: Size that is said of a url, if it is not the true one.
         checksums: What is said of a url.
         damages: The next downloads of a url, so many, bring other bytes.
+        directories: Urls of empty ones.
         changes: What a url holds from the next downloads on, in order.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
     faults: dict[str, list[StorageError]] = field(default_factory=dict)
     cuts: dict[str, list[int]] = field(default_factory=dict)
+    directories: set[str] = field(default_factory=set)
     announced: dict[str, int] = field(default_factory=dict)
     checksums: dict[str, Checksums] = field(default_factory=dict)
     damages: dict[str, int] = field(default_factory=dict)
@@ -96,14 +98,7 @@ class MemoryStorage:
         following = first + _PAGE
         top = url.rstrip("/") + "/"
         return Page(
-            [
-                Entry(
-                    name=name,
-                    size=self.announced.get(top + name, len(self.files[top + name])),
-                    etag=str(hash(self.files[top + name])),
-                )
-                for name in page
-            ],
+            [self._entry(top, name) for name in page],
             (str(following), ()) if following < len(names) else (),
         )
 
@@ -130,7 +125,7 @@ class MemoryStorage:
         checksums = self.checksums.get(url, NO_CHECKSUMS)
         yield MemoryReader(sent, announced, etag, checksums)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         url = location.url
         self._begin("write", url)
         content = b""
@@ -139,6 +134,7 @@ class MemoryStorage:
             content += data
             advance(len(data))
         self.files[url] = content
+        return str(hash(content))
 
     def remove(self, location: Location) -> None:
         url = location.url
@@ -166,4 +162,15 @@ class MemoryStorage:
 
     def _below(self, url: str) -> Sequence[str]:
         top = url.rstrip("/") + "/"
-        return sorted(key[len(top) :] for key in self.files if key.startswith(top))
+        there = {*self.files, *self.directories}
+        return sorted(key[len(top) :] for key in there if key.startswith(top))
+
+    def _entry(self, top: str, name: str) -> Entry:
+        if top + name in self.directories:
+            return Entry(name=name, is_directory=True)
+        content = self.files[top + name]
+        return Entry(
+            name=name,
+            size=self.announced.get(top + name, len(content)),
+            etag=str(hash(content)),
+        )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tesk_filer.ports.transfers import TransferResult
 from tesk_model.errors import TeskError
+from tesk_model.identities import FileIdentity
 from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
 
 
@@ -14,6 +15,7 @@ class MemoryTransfers:
 
     Attributes:
         error: Raised by every call but the reads.
+        wanted: Number of identities that are wanted; None: they are not asked for.
     """
 
     to_bring: tuple[Input, ...] = ()
@@ -23,6 +25,8 @@ class MemoryTransfers:
     reports: list[TransferStatus] = field(default_factory=list)
     results: list[TransferResult] = field(default_factory=list)
     error: TeskError | None = None
+    wanted: int | None = None
+    identities: list[FileIdentity] = field(default_factory=list)
 
     def inputs(self) -> Sequence[Input]:
         return self.to_bring
@@ -33,6 +37,14 @@ class MemoryTransfers:
     def report(self, status: TransferStatus) -> None:
         self._begin()
         self.reports.append(status)
+
+    def wants_identities(self) -> bool:
+        return self.wanted is not None
+
+    def add_identities(self, files: Sequence[FileIdentity]) -> bool:
+        self._begin()
+        self.identities.extend(files)
+        return len(self.identities) < (self.wanted or 0)
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         self._begin()

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_logs import ENDED
@@ -339,7 +340,20 @@ def _set_state(pod: JsonObject, state: JsonObject, name: str = "main") -> None:
         "initContainerStatuses" if init else "containerStatuses", []
     )
     new = {"name": name, "state": state, "ready": "running" in state, "restartCount": 0}
+    if "waiting" not in state:
+        new["imageID"] = image_id(pod, name)
     statuses[:] = [*(each for each in statuses if each["name"] != name), new]
+
+
+def image_id(pod: JsonObject, name: str = "main") -> str:
+    """Return what the cluster calls the image that a container runs."""
+    spec = pod["spec"]
+    given = [*(spec.get("initContainers") or ()), *spec["containers"]]
+    image = next(
+        (str(each.get("image", "")) for each in given if each["name"] == name), ""
+    )
+    digest = sha256(image.encode()).hexdigest()
+    return f"registry.example/{image.partition(':')[0]}@sha256:{digest}"
 
 
 def _set_condition(owner: JsonObject, condition: dict[str, str]) -> None:

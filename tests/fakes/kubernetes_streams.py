@@ -91,7 +91,8 @@ class _Watcher:
     stream: FakeStream[WatchEvent] = field(default_factory=FakeStream)
 
     def tell(self, change: Change) -> None:
-        if (change.resource, change.namespace) == (self.resource, self.namespace):
+        is_there = self.namespace in ("", change.namespace)
+        if change.resource == self.resource and is_there:
             event = change.seen_with(self.labels)
             if event is not None:
                 self.stream.put(event)

@@ -1,7 +1,8 @@
 """A kubelet and launchers for pods of several steps, over the fake cluster.
 
 The kubelet starts the init containers one after the other, then the others at once. The
-launcher of each waits for its turn as its options say; see its README.
+launcher of each waits for its turn as its options say; see its README. A container of
+two steps does the second when its turn comes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +32,11 @@ class _Turn:
         return str(self.container["name"])
 
     @property
+    def steps(self) -> list[str]:
+        """One, or both that the container has."""
+        return self.values("--turn") + self.values("--then")
+
+    @property
     def _options(self) -> Sequence[str]:
         args: Sequence[str] = self.container["args"]
         return args[: args.index("--")]
@@ -51,6 +57,7 @@ class Turns:
         cluster: Where the pods are.
         program: Returns how the command of a container ends.
         report: Writes the report of a launcher.
+        succeeded: Hears of inputs that have arrived though their filer stays.
         broken: Why containers of new pods cannot start, by name.
     """
 
@@ -58,16 +65,19 @@ class Turns:
     program: Program
     report: Callable[..., str] = make_report
     broken: dict[str, JsonObject] = field(default_factory=dict)
+    succeeded: Callable[[JsonObject], object] = lambda _pod: None
     _begun: set[tuple[str, str]] = field(default_factory=set)
+    _passed: set[tuple[str, str]] = field(default_factory=set)
 
     def begin(self, pod: JsonObject) -> None:
         """Run a new pod as far as it comes by itself."""
         waiting = {"waiting": {"reason": "PodInitializing"}}
-        names = [each["name"] for each in _containers(pod)]
-        states = {
-            name: {"waiting": self.broken[name]} if name in self.broken else waiting
-            for name in names
-        }
+        states: dict[str, JsonObject] = {}
+        for turn in map(_Turn, _containers(pod)):
+            broken = next(
+                (self.broken[s] for s in turn.steps if s in self.broken), None
+            )
+            states[turn.name] = {"waiting": broken} if broken else waiting
         self.cluster.set_containers(pod, states, phase="Pending")
         self.advance(pod)
 
@@ -89,10 +99,15 @@ class Turns:
             reason: Of its container.
             is_killed: With its launcher, which leaves no report.
         """
-        turn = next(_Turn(each) for each in _containers(pod) if each["name"] == step)
-        message = "" if is_killed else self.report(code)
+        turn = _turn_of(pod, step)
+        told = {"turn": step} if len(turn.steps) > 1 else {}
+        message = "" if is_killed else self.report(code, **told)
         shown = 0 if turn.has("--exit-zero") and not is_killed else code
-        self._end(pod, step, shown, message=message, reason=reason)
+        if step != turn.steps[-1] and not (code or is_killed):
+            self._passed.add((pod["metadata"]["uid"], step))
+            self.succeeded(pod)
+        else:
+            self._end(pod, turn.name, shown, message=message, reason=reason)
         self.advance(pod)
 
     def advance(self, pod: JsonObject) -> None:
@@ -116,7 +131,11 @@ class Turns:
                 now, states, phase="Pending" if init else "Running"
             )
             return True
-        return any(self._take_turn(now, _Turn(each)) for each in _containers(now))
+        return any(
+            self._take_turn(now, turn, step)
+            for turn in map(_Turn, _containers(now))
+            for step in turn.steps
+        )
 
     def _startable(self, pod: JsonObject) -> list[str]:
         """Return the containers that the kubelet starts now."""
@@ -134,12 +153,13 @@ class Turns:
             if _may_start(container_state(pod, each["name"]))
         ]
 
-    def _take_turn(self, pod: JsonObject, turn: _Turn) -> bool:
-        key = (pod["metadata"]["uid"], turn.name)
-        before = turn.values("--after")
+    def _take_turn(self, pod: JsonObject, turn: _Turn, step: str) -> bool:
+        key = (pod["metadata"]["uid"], step)
         if "running" not in container_state(pod, turn.name) or key in self._begun:
             return False
-        if not all("terminated" in container_state(pod, each) for each in before):
+        first = [each for each in turn.steps if each != step and turn.steps[-1] == step]
+        before = [*first, *(turn.values("--after") if step == turn.steps[-1] else ())]
+        if not all(self._is_over(pod, each) for each in before):
             return False
         self._begun.add(key)
         passed = all(self._has_passed(pod, each) for each in before)
@@ -151,8 +171,12 @@ class Turns:
             return True
         code = self._run(pod, turn)
         if code is not None:
-            self.finish(pod, turn.name, code)
+            self.finish(pod, step, code)
         return True
+
+    def _is_over(self, pod: JsonObject, step: str) -> bool:
+        ended = "terminated" in container_state(pod, _turn_of(pod, step).name)
+        return ended or (pod["metadata"]["uid"], step) in self._passed
 
     def _run(self, pod: JsonObject, turn: _Turn) -> int | None:
         tries = 1 + int((turn.values("--restarts") or ["0"])[0])
@@ -165,8 +189,10 @@ class Turns:
         return code
 
     def _has_passed(self, pod: JsonObject, step: str) -> bool:
-        turn = next(_Turn(each) for each in _containers(pod) if each["name"] == step)
-        ended = container_state(pod, step).get("terminated") or {}
+        if (pod["metadata"]["uid"], step) in self._passed:
+            return True
+        turn = _turn_of(pod, step)
+        ended = container_state(pod, turn.name).get("terminated") or {}
         message = str(ended.get("message", ""))
         if not message:  # killed with its launcher
             return turn.has("--ignore-error")
@@ -210,6 +236,11 @@ class Turns:
 def is_of_steps(pod: JsonObject) -> bool:
     """Tell whether the containers of a pod are steps."""
     return all(each["name"] != "main" for each in pod["spec"]["containers"])
+
+
+def _turn_of(pod: JsonObject, step: str) -> _Turn:
+    """Return the launcher's options of the container that has a step."""
+    return next(turn for turn in map(_Turn, _containers(pod)) if step in turn.steps)
 
 
 def _may_start(state: Any) -> bool:

@@ -20,6 +20,7 @@ class FakeLauncher:
         self._terminations: dict[str, str] = {}
         self._leftovers: set[str] = set()
         self._uncertain: set[str] = set()
+        self._disrupted: set[str] = set()
         self._lock = threading.Condition()
 
     def revision(self) -> str:
@@ -46,6 +47,10 @@ class FakeLauncher:
     def may_act(self, taskmaster_id: str) -> bool:
         with self._lock:
             return taskmaster_id in self._uncertain
+
+    def was_disrupted(self, taskmaster_id: str) -> bool:
+        with self._lock:
+            return taskmaster_id in self._disrupted
 
     def kill(self, taskmaster_id: str) -> None:
         if self.outage:
@@ -89,6 +94,13 @@ class FakeLauncher:
                 self._leftovers.add(taskmaster_id)
             self._alive.discard(taskmaster_id)
             self._terminations[taskmaster_id] = f"it ended with exit code {code}"
+
+    def disrupt(self, taskmaster_id: str) -> None:
+        """Let the node of one be drained."""
+        with self._lock:
+            self._disrupted.add(taskmaster_id)
+            self._alive.discard(taskmaster_id)
+            self._terminations[taskmaster_id] = "EvictionByEvictionAPI"
 
     def end_all(self) -> None:
         """Let all go, and no more be started."""

@@ -14,6 +14,7 @@ class ListObserver:
     occurrences: list[Occurrence] = field(default_factory=list)
     writes: list[tuple[int, bool]] = field(default_factory=list)
     calls: list[tuple[str, str]] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
 
     def happened(self, occurrence: Occurrence) -> None:
         """Keep it."""
@@ -28,6 +29,11 @@ class ListObserver:
         """Keep it."""
         assert seconds >= 0
         self.calls.append((method, code))
+
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
+        """Keep it."""
+        assert seconds >= 0
+        self.rounds.append(admitted)
 
     def of_task(self, task_id: str) -> list[Any]:
         """Return what happened to a task, in order."""

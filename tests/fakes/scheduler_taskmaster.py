@@ -4,7 +4,6 @@
 the protocol: lock file, Sync, Report, release. Tasks named ``hang`` stay.
 """
 
-import fcntl
 import os
 import sys
 import time
@@ -17,6 +16,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
 from tesk_model.errors import UnavailableError
+from tesk_runtime.file_lock import FileLock
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 
@@ -29,7 +29,7 @@ class FakeTaskmaster:
     ) -> None:
         self._stub = stub
         self._slots = slots
-        self._name = name
+        self.name = name
         self.held: dict[tuple[str, int], pb.Assignment] = {}
 
     def sync(self, wait: float = 5.0) -> pb.SyncResponse:
@@ -37,7 +37,7 @@ class FakeTaskmaster:
         duration = Duration()
         duration.FromTimedelta(timedelta(seconds=wait))
         request = pb.SyncRequest(
-            taskmaster_id=self._name,
+            taskmaster_id=self.name,
             held=[each.attempt for each in self.held.values()],
             slots=self._slots,
             wait=duration,
@@ -111,7 +111,7 @@ class FakeTaskmaster:
         """Report what happened."""
         if not events:
             return []
-        request = pb.ReportRequest(taskmaster_id=self._name, events=events)
+        request = pb.ReportRequest(taskmaster_id=self.name, events=events)
         response = invoke(self._stub.Report, request, timeout=timedelta(seconds=10))
         return list(response.verdicts)
 
@@ -126,11 +126,9 @@ def _key(attempt: pb.Attempt) -> tuple[str, int]:
 def main() -> None:
     """Work until told to exit."""
     name = os.environ["TESK_TASKMASTER_ID"]
-    lock = Path(os.environ["TESK_HOME"]) / "taskmasters" / f"{name}.lock"
-    file = lock.open("w", encoding="ascii")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    file.write(str(os.getpid()))
-    file.flush()
+    lock = FileLock(Path(os.environ["TESK_HOME"]) / "taskmasters" / f"{name}.lock")
+    lock.acquire(lambda: None)
+    lock.write(str(os.getpid()))
     token = Path(os.environ["TESK_GRPC_TOKEN_FILE"]).read_text(encoding="ascii")
     channel = open_channel(
         os.environ["TESK_GRPC_SCHEDULER"],

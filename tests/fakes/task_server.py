@@ -2,6 +2,9 @@
 
 import itertools
 import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from urllib.parse import unquote
 
@@ -23,11 +26,16 @@ class FakeTaskServer:
         tasks: By id, in order of creation, as the FULL view shows them.
         script: The changes of each further read of any task, in order; the
             last entry stays.
+        reasons: By id, why tasks wait, as TESK's live view shows it.
+        check: What TESK tells of a task that it has not created; empty: it is not TESK.
     """
 
     def __init__(self, *script: dict[str, Any]) -> None:
         self.tasks: dict[str, dict[str, Any]] = {}
         self.script = list(script)
+        self.reasons: dict[str, dict[str, Any]] = {}
+        self.cache_reports: dict[str, dict[str, Any]] = {}
+        self.check: dict[str, Any] = {}
         self._numbers = itertools.count(1)
 
     def create_task(self, body: bytes) -> str:
@@ -37,6 +45,12 @@ class FakeTaskServer:
         task_id = f"t{next(self._numbers)}"
         self.tasks[task_id] = document | {"id": task_id, "state": "QUEUED"}
         return task_id
+
+    def check_task(self, body: bytes) -> dict[str, Any]:
+        json.loads(body)
+        if not self.check:
+            raise NotFoundError("this server checks no tasks")
+        return self.check
 
     def get_task(self, task_id: str, view: TaskView) -> dict[str, Any]:
         if task_id not in self.tasks:
@@ -62,6 +76,38 @@ class FakeTaskServer:
             self.tasks[task_id]["state"] = "CANCELED"
             self.script = []
 
+    def cancel_matching(self, query: TaskQuery, *, dry_run: bool) -> int:
+        found = [
+            task["id"]
+            for task in self.list_tasks(replace(query, limit=len(self.tasks)))
+            if task["state"] in {"QUEUED", "INITIALIZING", "RUNNING", "PAUSED"}
+        ]
+        for task_id in () if dry_run else found:
+            self.cancel_task(task_id)
+        return len(found)
+
+    def list_reasons(self, query: TaskQuery) -> dict[str, dict[str, Any]]:
+        return {
+            task["id"]: self.reasons.get(task["id"], {})
+            for task in self.list_tasks(query)
+            if self.reasons
+        }
+
+    def get_extensions(self, task_id: str) -> dict[str, Any]:
+        return self.reasons.get(task_id, {})
+
+    def follow_task(
+        self, task_id: str, timeout: timedelta | None = None
+    ) -> Iterator[Snapshot] | None:
+        """Tell nobody, as servers other than TESK."""
+
+    def report_task(self, task_id: str, kind: str) -> str:
+        return f"{kind} of {self.get_task(task_id, TaskView.MINIMAL)['id']}"
+
+    def why_not_cached(self, task_id: str) -> dict[str, Any]:
+        self.get_task(task_id, TaskView.MINIMAL)
+        return self.cache_reports[task_id]
+
     def watch_task(self, task_id: str) -> Snapshot:
         self.get_task(task_id, TaskView.MINIMAL)
         if self.script:
@@ -80,6 +126,11 @@ def http_transport(server: FakeTaskServer, *, base: str = BASE) -> httpx.MockTra
 
     def answer(request: httpx.Request) -> httpx.Response:
         path = unquote(request.url.raw_path.decode().partition("?")[0])
+        if server.check and path == "/tesk/v1/tasks:check":
+            return httpx.Response(200, json=server.check_task(request.content))
+        task_id = path.removeprefix("/tesk/v1/tasks/").removesuffix("/why-not-cached")
+        if task_id in server.cache_reports:
+            return httpx.Response(200, json=server.why_not_cached(task_id))
         if not path.startswith(base + "/"):
             return httpx.Response(404, text="<html>nothing here</html>")
         try:

@@ -10,6 +10,7 @@ from fakes.kubernetes_cluster import FakeCluster
 from fakes.kubernetes_turns import Turns, is_of_steps
 from fakes.taskmaster_reports import make_report
 from tesk_kubernetes.api import JsonObject, KubernetesApi
+from tesk_kubernetes.labels import attempt_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.templates import main_container
 from tesk_model.upload_retries import UploadRetries
@@ -25,10 +26,12 @@ UPLOADS = UploadRetries(
     tries=1, timeout=timedelta(seconds=60), backoff=timedelta(seconds=1)
 )
 
-# Each pod takes the next code; how many were taken stands on the task volume.
+# Each pod takes the next code; how many were taken stands on the task volume, or the
+# pod's own where it has none.
 _FILER = """
-echo >> /volume/.taken
-code=$(echo $CODES | cut -d ' ' -f "$(wc -l < /volume/.taken)")
+taken=${TESK_FILER_VOLUME:-/tmp}/.taken
+echo >> "$taken"
+code=$(echo $CODES | cut -d ' ' -f "$(wc -l < "$taken")")
 test "$code" = None && exec sleep 600
 exit "${code:-0}"
 """
@@ -107,6 +110,13 @@ class ClusterRuntimes:
             {"name": "CODES", "value": words}
         ]
 
+    def conclude(self, pod: JsonObject) -> None:
+        """Tell all taskmasters that the inputs of a pod's attempt have arrived."""
+        attempt = attempt_of(pod)
+        assert attempt is not None
+        for runtime in self._opened:
+            runtime.conclude(attempt, "inputs")
+
     def close(self) -> None:
         """End all taskmasters."""
         for runtime in self._opened:
@@ -159,7 +169,7 @@ class Programs:
     def _result(self, pod: JsonObject, container: JsonObject) -> int | None:
         """Return how the command of a container ends; None: it does not."""
         args = container.get("args")
-        if args is None or container["name"] in ("in", "out"):
+        if args is None or container["name"] in ("in", "out", "filer"):
             return self.filer_codes.pop(0) if self.filer_codes else 0
         command = args[args.index("--") + 1 :]
         if command[0] == "sleep":

@@ -44,6 +44,10 @@ class RecordingEngine:
         del attempt, image, directories, report_reason
         return ()
 
+    def image_digest(self, image: str, report_reason: ReportReason) -> str:
+        del image, report_reason
+        return ""
+
     def tails(self, run: ExecutorRun) -> Tails:
         del run
         return Tails(b"", b"")

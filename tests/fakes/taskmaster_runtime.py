@@ -9,7 +9,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.domain.layouts import Layout, LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import direction_of
+from tesk_taskmaster.domain.step_names import direction_of, uses_volume
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails
@@ -48,6 +48,7 @@ class RuntimeState:
     inspected: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     inspected_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
     layout: LayoutChoice | None = None
     release_failures: list[StepFailedError] = field(default_factory=list)
 
@@ -70,8 +71,8 @@ class RuntimeState:
             ), f"{step} was not started"
 
 
-def ended(code: int) -> StepResult:
-    return StepResult(exit_code=code, started_at=NOW, ended_at=NOW)
+def ended(code: int, digest: str = "") -> StepResult:
+    return StepResult(exit_code=code, started_at=NOW, ended_at=NOW, image_digest=digest)
 
 
 class FakeRuntime:
@@ -122,6 +123,19 @@ class FakeRuntime:
         self.state.inspected.append((image, tuple(directories)))
         return [path for path in directories if path in self.state.occupied]
 
+    def image_digest(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> str:
+        del directories
+        report_reason(NO_REASON)
+        if "digest" in self.state.failures:
+            raise self.state.failures["digest"]
+        return self.state.digests.get(plan.executors[index].executor.image, "")
+
     def layout(self, plan: Plan) -> LayoutChoice | None:
         del plan
         return self.state.layout
@@ -133,7 +147,8 @@ class FakeRuntime:
 
     def needs_fitted_plan(self, attempt: Attempt) -> bool:
         with self.state.changed:
-            return self._is_one_pod and not self.state.steps[attempt]
+            started = self.state.steps[attempt]
+            return self._is_one_pod and not any(map(uses_volume, started))
 
     def start(
         self,
@@ -167,11 +182,13 @@ class FakeRuntime:
             code = self.state.filer_codes.pop(0) if self.state.filer_codes else 0
             return Step(None if code is None else ended(code))
         command = plan.executors[int(step[1:])].executor.command
+        image = plan.executors[int(step[1:])].executor.image
+        digest = self.state.digests.get(image, "")
         if command[0] == "sleep":
             return Step()
         if command[0] == "echo":
-            return Step(ended(0), stdout=command[1].encode() + b"\n")
-        return Step(ended({"true": 0, "false": 1}.get(command[0], 127)))
+            return Step(ended(0, digest), stdout=command[1].encode() + b"\n")
+        return Step(ended({"true": 0, "false": 1}.get(command[0], 127), digest))
 
     @staticmethod
     def _crashed(step: str, known: Step) -> bool:
@@ -191,6 +208,13 @@ class FakeRuntime:
                 timeout.total_seconds(),
             )
             return known.result
+
+    def conclude(self, attempt: Attempt, direction: str) -> None:
+        with self.state.changed:
+            for step, known in self.state.steps.get(attempt, {}).items():
+                if direction_of(step) == direction:
+                    known.result = known.result or ended(0)
+            self.state.changed.notify_all()
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
         with self.state.changed:

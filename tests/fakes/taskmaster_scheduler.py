@@ -30,6 +30,7 @@ class FakeScheduler:
         self.on_event: Callable[[TaskEvent], None] = lambda _event: None
         self._assigned: dict[Attempt, Assignment] = {}
         self._stops: deque[Stop] = deque()
+        self._finished: dict[str, list[Attempt]] = {"inputs": [], "outputs": []}
         self._refused: set[Attempt] = set()
         self._failures: deque[TeskError] = deque()
         self._silence: TeskError | None = None
@@ -42,6 +43,12 @@ class FakeScheduler:
     def stop(self, order: Stop) -> None:
         with self.changed:
             self._stops.append(order)
+            self.changed.notify_all()
+
+    def conclude(self, attempt: Attempt, direction: str) -> None:
+        """Tell that a transfer has succeeded."""
+        with self.changed:
+            self._finished[direction].append(attempt)
             self.changed.notify_all()
 
     def dismiss(self) -> None:
@@ -88,7 +95,8 @@ class FakeScheduler:
     ) -> Orders:
         def news() -> object:
             fresh = set(self._assigned) - set(held)
-            return self._silence or fresh or self._stops or self.leave
+            finished = any(self._finished.values())
+            return self._silence or fresh or self._stops or finished or self.leave
 
         with self.changed:
             self.slots_seen.append(slots)
@@ -98,7 +106,16 @@ class FakeScheduler:
             stops = tuple(self._stops)
             self._stops.clear()
             run = [entry for key, entry in self._assigned.items() if key not in held]
-            return Orders(run=tuple(run), stop=stops, lease=self.lease, exit=self.leave)
+            inputs, outputs = map(tuple, self._finished.values())
+            self._finished = {"inputs": [], "outputs": []}
+            return Orders(
+                run=tuple(run),
+                stop=stops,
+                lease=self.lease,
+                exit=self.leave,
+                inputs_finished=inputs,
+                outputs_finished=outputs,
+            )
 
     def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
         for event in events:

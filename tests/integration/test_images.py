@@ -12,7 +12,10 @@ pytestmark = pytest.mark.engine
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    with running_stack(tmp_path_factory.mktemp("images"), engine="container") as it:
+    # That a registry may answer again is tried by tests of attempts.
+    environ = {"TESK_SCHEDULER_MAX_ATTEMPTS": "1"}
+    folder = tmp_path_factory.mktemp("images")
+    with running_stack(folder, engine="container", environ=environ) as it:
         yield it
 
 

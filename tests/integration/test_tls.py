@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from fakes.api_process import TOKEN, ApiProcess, free_port, run_api
+from fakes.api_process import TOKEN, ApiProcess, run_api
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord
 from files.certificates import Authority
+from programs.ports import free_port
 from programs.waiting import eventually
 
 

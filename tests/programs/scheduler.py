@@ -4,42 +4,59 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
-from schedulers.served import TOKEN, RunningScheduler
+from schedulers.served import TOKEN, SchedulerClient
 from tesk_model.errors import NotFoundError, UnavailableError
 
 # Stands in for the real one, so that these tests are about the scheduler alone.
-TASKMASTER = "from fakes.scheduler_taskmaster import main\nmain()\n"
+TASKMASTER = "fakes.scheduler_taskmaster"
+PROGRAM = ("-m", "tesk_scheduler")
 
 
 class Process:
     """A scheduler of its own in a folder of its own; tasks named hang stay."""
 
-    def __init__(
-        self, home: Path, *, idle: str = "0", socket: str = "s", **settings: str
+    def __init__(  # noqa: PLR0913 - what tests vary
+        self,
+        home: Path,
+        *,
+        idle: str = "0",
+        socket: str = "s",
+        address: str = "",
+        reached_at: str = "",
+        taskmaster: str = TASKMASTER,
+        quota: Path | None = None,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        **settings: str,
     ) -> None:
         self._home = home
-        self.address = f"unix:{home}/{socket}"
+        self.address = address or f"unix:{home}/{socket}"
         (home / "token").write_text(TOKEN, encoding="ascii")
         stub = home / "stub" / "tesk_taskmaster"
         stub.mkdir(parents=True, exist_ok=True)
         (stub / "__init__.py").touch()
-        (stub / "__main__.py").write_text(TASKMASTER, encoding="ascii")
+        program = f"from {taskmaster} import main\nmain()\n"
+        (stub / "__main__.py").write_text(program, encoding="ascii")
         tests = Path(__file__).parents[1]
-        self._command = [sys.executable, "-m", "tesk_scheduler"]
         self._environment = {
             "TESK_HOME": str(home),
             "TESK_SCHEDULER_LISTEN": self.address,
             "TESK_GRPC_TOKEN_FILE": str(home / "token"),
             "TESK_SCHEDULER_IDLE": idle,
             "PYTHONPATH": f"{stub.parent}{os.pathsep}{tests}",
+            # Where taskmasters call: this one, or several.
+            "TESK_GRPC_SCHEDULER": reached_at or self.address,
             "TESK_LOG_LEVEL": "error",
+            **({"TESK_QUOTA_FILE": str(quota)} if quota else {}),
             **{
                 f"TESK_SCHEDULER_{name.upper()}": text
                 for name, text in settings.items()
             },
+            **environ,
         }
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -49,9 +66,9 @@ class Process:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it."""
-        self._process = self.again()
+    def start(self, *program: str) -> None:
+        """Start it, or another program in its place."""
+        self._process = self.again(*program)
 
     def end(self, by: signal.Signals) -> int:
         """Send a signal and wait; return the exit code."""
@@ -61,9 +78,19 @@ class Process:
         self._process = None
         return code
 
-    def again(self) -> "subprocess.Popen[bytes]":
+    def again(self, *program: str) -> "subprocess.Popen[bytes]":
         """Start another one in the same folder."""
-        return subprocess.Popen(self._command, env=self._environment)
+        command = [sys.executable, *(program or PROGRAM)]
+        return subprocess.Popen(command, env=self._environment)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for its end; return its exit code, None if it goes on."""
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(timeout)
+            self._process = None
+            return code
+        return None
 
     def taskmasters(self) -> list[int]:
         """List the process ids of its taskmasters."""
@@ -79,7 +106,7 @@ class Process:
         return self._process is not None
 
 
-def answers(client: RunningScheduler) -> bool:
+def answers(client: SchedulerClient) -> bool:
     """Tell whether the scheduler can be asked."""
     try:
         client.get("nothing")

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from programs.containers import remove_containers
-from programs.stack import find_processes, free_port
+from programs.ports import free_port
+from programs.stack import find_processes
 from programs.waiting import eventually
 
 TESK = (sys.executable, "-P", "-m", "tesk_cli")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from programs.stack import free_port
+from programs.ports import free_port
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.serve.plan import ServerPlan
 from tesk_cli.serve.supervisor import Supervisor
@@ -21,7 +21,8 @@ home = pathlib.Path(os.environ["TESK_HOME"])
 def begin(name):
     if (home / (name + ".broken")).exists():
         sys.exit(name + " is broken: a reason")
-    (home / (name + ".pid")).write_text(str(os.getpid()))
+    (home / (name + ".new")).write_text(str(os.getpid()))
+    os.replace(home / (name + ".new"), home / (name + ".pid"))  # whole, or not there
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     return stop

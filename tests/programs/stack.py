@@ -9,25 +9,17 @@ import contextlib
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import httpx
 
 from clients.tes import TesClient
 from programs.containers import remove_containers
+from programs.ports import free_port
 from programs.waiting import eventually
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Stack(TesClient):
@@ -63,6 +55,8 @@ class Stack(TesClient):
             "TESK_GRPC_TOKEN_FILE": str(token),
             "TESK_GRPC_SCHEDULER": address,
             "TESK_SCHEDULER_LISTEN": address,
+            "TESK_GRPC_STORAGE": f"unix:{self._run}/f",
+            "TESK_FILER_LISTEN": f"unix:{self._run}/f",
             "TESK_SCHEDULER_LEASE": "3",
             "HOST": "127.0.0.1",
             "PORT": str(self.port),
@@ -76,7 +70,7 @@ class Stack(TesClient):
         """Start the named services (all by default); return when ready."""
         for service in services or ("scheduler", "api"):
             self._processes[service] = subprocess.Popen(
-                [sys.executable, "-m", f"tesk_{service}"],
+                [sys.executable, *self.program(service)],
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -84,6 +78,12 @@ class Stack(TesClient):
                 start_new_session=True,
             )
         eventually(self._ready, what="readiness")
+
+    def program(self, service: str) -> Sequence[str]:
+        """Return what Python runs for a service; the benchmarks change it."""
+        if service == "storage checks":
+            return ("-m", "tesk_filer", "serve")
+        return ("-m", f"tesk_{service}")
 
     def _ready(self) -> bool:
         for service, process in self._processes.items():
@@ -103,7 +103,7 @@ class Stack(TesClient):
 
     def kill(self, *services: str) -> None:
         """End services without warning (SIGKILL); all by default."""
-        for service in services or ("scheduler", "api", "taskmaster", "filer"):
+        for service in services or (*self._processes, "taskmaster", "filer"):
             for pid in self.pids(service):
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -116,6 +116,10 @@ class Stack(TesClient):
         for pid in find_processes("", self.home):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+
+    def send_signal(self, service: str, number: signal.Signals) -> None:
+        """Send a signal to a service, whose end is awaited by ``kill``."""
+        self._processes[service].send_signal(number)
 
     def terminate(self, service: str) -> int:
         """End a service gracefully; return its exit code."""
@@ -133,8 +137,8 @@ class Stack(TesClient):
         if self.engine == "container":
             remove_containers(self.environ, self.home)
         self._log.close()
-        with contextlib.suppress(OSError):
-            (self._run / "s").unlink()
+        for name in "sf":
+            (self._run / name).unlink(missing_ok=True)
         self._run.rmdir()
 
     @staticmethod
@@ -176,11 +180,19 @@ def running_stack(
     *,
     engine: str = "sandbox",
     environ: Mapping[str, str] | None = None,
+    services: Sequence[str] = (),
 ) -> Iterator[Stack]:
-    """Give a started stack; everything of it ends with the block."""
+    """Give a started stack; everything of it ends with the block.
+
+    Args:
+        folder: For its files.
+        engine: Of its tasks.
+        environ: Of its services, besides the usual.
+        services: Those that are started; empty: scheduler and api.
+    """
     stack = Stack(folder, engine=engine, environ=environ)
     try:
-        stack.start()
+        stack.start(*services)
         yield stack
     finally:
         stack.close()

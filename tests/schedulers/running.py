@@ -10,17 +10,18 @@ from prometheus_client import CollectorRegistry
 
 from fakes.scheduler_launcher import FakeLauncher
 from fakes.scheduler_observer import ListObserver
-from schedulers.served import QUOTA, SECONDS, TOKEN, RunningScheduler
+from schedulers.databases import sqlite_database
+from schedulers.served import NO_QUOTA_CHECK, QUOTA, SECONDS, TOKEN, RunningScheduler
 from tesk.v1 import task_service_pb2_grpc
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
 from tesk_scheduler.adapters.event_metrics import EventMetrics
 from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.observers import Observers
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
 from tesk_scheduler.main import build_scheduler
+from tesk_scheduler.ports.quota import FixedQuota
 from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.notifier import Notifier
 
@@ -32,20 +33,23 @@ def running_scheduler(
     """Run a scheduler whose database and socket are in ``folder``."""
     heard, registry = ListObserver(), CollectorRegistry()
     observer = Observers([heard, EventMetrics(registry)])
-    store = SqlTaskStore.open(sqlite_url(folder / "tesk.db"), observer=observer)
+    store = SqlTaskStore.open(sqlite_database(folder / "tesk.db"), observer=observer)
     launcher, notifier = FakeLauncher(), Notifier()
     dependencies = Dependencies(
         store=store,
+        deliveries=store.deliveries,
         exclusive=True,
         launcher=launcher,
         clock=SystemClock(),
         ids=UlidGenerator(),
         token=TOKEN,
+        quotas=FixedQuota(QUOTA),
+        check_quota=NO_QUOTA_CHECK,
         notifier=notifier,
         observer=observer,
     )
     settings = Settings(scheduler=own)
-    scheduler = build_scheduler(settings, QUOTA, dependencies)
+    scheduler = build_scheduler(settings, dependencies)
     address = f"unix:{folder}/s"
     stop = threading.Event()
     thread = threading.Thread(

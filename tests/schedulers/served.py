@@ -1,9 +1,10 @@
 """A running scheduler and its clients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import grpc
 from prometheus_client import CollectorRegistry
@@ -19,10 +20,16 @@ from tesk.v1 import (
     task_service_pb2_grpc,
 )
 from tesk_model.quantities import ByteCount
+from tesk_runtime.clock import SystemClock
+from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import error_from_status, invoke
+from tesk_scheduler.adapters.metrics import StoreCollector
+from tesk_scheduler.adapters.quota_check import TextCheck
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.quota import Limit, Quota
+from tesk_scheduler.quota_config.settings import QuotaSettings
 from tesk_scheduler.usecases.notifier import Notifier
+from tesk_scheduler.usecases.status import Status
 
 TOKEN = "internal"
 SECONDS = timedelta(seconds=10)
@@ -33,19 +40,17 @@ QUOTA = Quota(
     capacity=Limit(cpu_millis=4000, ram=ByteCount(2**40), disk=ByteCount(2**50)),
 )
 
+NO_QUOTA_CHECK = TextCheck(in_force=QuotaSettings, machine_capacity=Limit())
+"""Compares with a quota without limits."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunningScheduler:
-    """A running scheduler, its fakes and its clients."""
+class SchedulerClient:
+    """Clients of a scheduler at an address."""
 
     address: str
-    store: SqlTaskStore
-    launcher: FakeLauncher
-    notifier: Notifier
     channel: grpc.Channel
     tasks: task_service_pb2_grpc.TaskServiceStub
-    observer: ListObserver = field(default_factory=ListObserver)
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def create(self, count: int = 1, **fields: Any) -> list[str]:
         """Create tasks of alice; raise what is refused."""
@@ -87,7 +92,7 @@ class RunningScheduler:
             assignment_service_pb2_grpc.AssignmentServiceStub(self.channel), name
         )
 
-    def with_channel(self, channel: grpc.Channel) -> "RunningScheduler":
+    def with_channel(self, channel: grpc.Channel) -> Self:
         """Return the same scheduler as seen through another channel."""
         return replace(
             self,
@@ -95,13 +100,48 @@ class RunningScheduler:
             tasks=task_service_pb2_grpc.TaskServiceStub(channel),
         )
 
+    def eventually(self, check: Callable[[], bool]) -> None:
+        """Ask again until ``check`` holds."""
+        eventually(check)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningScheduler(SchedulerClient):
+    """A scheduler that runs in this process, its fakes and its clients."""
+
+    store: SqlTaskStore
+    launcher: FakeLauncher
+    notifier: Notifier
+    observer: ListObserver = field(default_factory=ListObserver)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
     def launched(self, number: int = 1) -> FakeTaskmaster:
         """Wait until so many were launched; return the last of them."""
         return self.taskmaster(self.launcher.wait_for(number))
 
-    def eventually(self, check: Callable[[], bool]) -> None:
-        """Ask again until ``check`` holds."""
-        eventually(check)
+
+@contextmanager
+def connected(address: str) -> Iterator[SchedulerClient]:
+    """Give clients of the scheduler at an address, once it answers."""
+    retried = ["tesk.v1.TaskService"]
+    with open_channel(address, token=TOKEN, retried=retried) as channel:
+        grpc.channel_ready_future(channel).result(100)
+        yield SchedulerClient(
+            address=address,
+            channel=channel,
+            tasks=task_service_pb2_grpc.TaskServiceStub(channel),
+        )
+
+
+def make_collector(running: RunningScheduler) -> StoreCollector:
+    """Return what makes metrics of the store of ``running``."""
+    return StoreCollector(
+        running.store,
+        running.launcher.revision,
+        Status(),
+        clock=SystemClock(),
+        retention=timedelta(days=30),
+    )
 
 
 def create_request(

@@ -8,15 +8,18 @@ from itertools import count
 from builders.scheduler_tasks import make_demand, make_new_task
 from fakes.scheduler_environment import CountingIds, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from schedulers.served import QUOTA, TOKEN
+from schedulers.served import NO_QUOTA_CHECK, QUOTA, TOKEN
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.domain.quota import Quota
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.main import build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
+from tesk_scheduler.ports.observer import NoObserver, Observer
+from tesk_scheduler.ports.quota import FixedQuota
 from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
@@ -48,6 +51,9 @@ class SteppedSchedulers:
     launcher: FakeLauncher
     clock: FrozenClock
     cluster: Cluster | None = None
+    observer: Observer = field(default_factory=NoObserver)
+    quota: Quota = QUOTA
+    settings: SchedulerSettings = SETTINGS
     ids: CountingIds = field(default_factory=CountingIds)
     schedulers: Iterator[int] = field(default_factory=count)
 
@@ -57,22 +63,26 @@ class SteppedSchedulers:
         """Start one."""
         dependencies = Dependencies(
             store=self.store,
+            deliveries=self.store.deliveries,
             exclusive=exclusive,
             launcher=launcher or self.launcher,
             clock=self.clock,
             ids=IdGenerator(f"scheduler-{next(self.schedulers)}", self.ids),
             token=TOKEN,
+            quotas=FixedQuota(self.quota),
+            check_quota=NO_QUOTA_CHECK,
             notifier=Notifier(),
             cluster=self.cluster,
+            observer=self.observer,
         )
         return build_scheduler(
-            Settings(scheduler=SETTINGS), QUOTA, dependencies
+            Settings(scheduler=self.settings), dependencies
         ).leader_loop
 
-    def add(self, *ids: str) -> None:
+    def add(self, *ids: str, owner: str = "alice") -> None:
         """Submit tasks of a tenth of a core."""
         small = make_demand(cpu_millis=100)
-        tasks = [make_new_task(each, demand=small) for each in ids]
+        tasks = [make_new_task(each, demand=small, owner=owner) for each in ids]
         self.store.write(lambda tx: tx.add_tasks(tasks))
 
     def record(self, task_id: str = "t-1") -> TaskRecord:

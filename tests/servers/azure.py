@@ -54,6 +54,7 @@ class BlobFiles:
         faults: Status and code that the next requests of a method get, in order.
         is_public: Requests may be unsigned.
         page: Maximum of blobs of a page.
+        token: What is taken instead of a signature.
     """
 
     endpoint: str = ""
@@ -63,6 +64,7 @@ class BlobFiles:
     requests: list[str] = field(default_factory=list)
     is_public: bool = False
     page: int = 5000
+    token: str = TOKEN
     changes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -211,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
         if given.startswith("SharedKey "):
             return given == f"SharedKey {ACCOUNT}:{self._signature()}"
         if given:
-            return given == f"Bearer {TOKEN}"
+            return given == f"Bearer {self.state.token}"
         return self.state.is_public or self._query.get("sig") == SIGNATURE
 
     def _signature(self) -> str:
@@ -219,7 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         values = {name: self.headers.get(name, "") for name in _SIGNED}
         if values["Content-Length"] == "0":
             values["Content-Length"] = ""
-        own = sorted(name.lower() for name in self.headers if name.startswith("x-ms-"))
+        names = map(str.lower, self.headers)
+        own = sorted(name for name in names if name.startswith("x-ms-"))
         text = "\n".join(
             [
                 self.command,

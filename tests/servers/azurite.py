@@ -8,7 +8,7 @@ from pathlib import Path
 
 import httpx
 
-from programs.stack import free_port
+from programs.ports import free_port
 from programs.waiting import eventually
 from servers.azure import ACCOUNT, KEY
 

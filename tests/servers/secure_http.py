@@ -16,9 +16,9 @@ from tesk_filer.adapters.storage.storage_config import (
     StorageConfig,
     Timeouts,
 )
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import Credentials
 from tesk_model.url_lists import UrlLists
+from tesk_runtime.egress.policy import EgressPolicy
 from tesk_runtime.protected_paths import ProtectedPaths
 
 
@@ -44,7 +44,7 @@ def trusting(
         timeouts=Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20)),
         connections=2,
         credentials=credentials or SettingCredentials(),
-        egress=Egress(EgressPolicy(), urls=urls),
+        egress=Egress(EgressPolicy(section="filer"), urls=urls),
         files=FileAccess(
             roots=(),
             read_roots=(),

@@ -42,6 +42,7 @@ class HdfsFiles:
         page: Maximum of entries of a page of a listing.
         has_pages: Directories can be listed in pages.
         overwrites: A file can be renamed to another one.
+        tells_access: It can be asked for permissions.
         cut_at: The datanode sends so many bytes, and hangs up.
         change_after_open: Path of a file that changes when it is opened.
         datanode: Host and port to which the namenode sends.
@@ -57,6 +58,7 @@ class HdfsFiles:
     page: int = 2
     has_pages: bool = True
     overwrites: bool = True
+    tells_access: bool = True
     cut_at: int | None = None
     change_after_open: str = ""
     datanode: str = ""
@@ -171,11 +173,11 @@ class _NameNode(_Node):
             self._redirect(operation)
         elif operation == "GETFILESTATUS":
             self._say({"FileStatus": self._status("", self._path)})
-        elif operation == "LISTSTATUS":
-            names = self._names()
-            self._say({"FileStatuses": {"FileStatus": names}})
-        elif operation == "LISTSTATUS_BATCH" and self.state.has_pages:
-            self._list_batch(query.get("startAfter", ""))
+        elif operation in ("LISTSTATUS", "LISTSTATUS_BATCH"):
+            self._list(query)
+        elif operation == "CHECKACCESS" and self.state.tells_access:
+            self._found(self._path)
+            self._say(_NONE)
         elif operation == "MKDIRS":
             if not self._is_directory(self._path):
                 self.state.put(self._path, None)
@@ -208,6 +210,14 @@ class _NameNode(_Node):
             self._status(name, f"{top}/{name}")
             for name in self.state.children(self._path)
         ]
+
+    def _list(self, query: Mapping[str, str]) -> None:
+        if query["op"] == "LISTSTATUS":
+            self._say({"FileStatuses": {"FileStatus": self._names()}})
+        elif self.state.has_pages:
+            self._list_batch(query.get("startAfter", ""))
+        else:
+            raise _RefusedError(400, "IllegalArgumentException")
 
     def _list_batch(self, last: str) -> None:
         names = [

@@ -14,7 +14,7 @@ from builders.scheduler_tasks import NOON
 from simulations.machine import Machine
 from tesk_model.quantities import ByteCount
 from tesk_model.reasons import ReasonCode
-from tesk_scheduler.domain.admission import QueuedTask, plan_admissions
+from tesk_scheduler.domain.admission import plan_admissions
 from tesk_scheduler.domain.capacity import (
     Capacity,
     OwnPods,
@@ -27,6 +27,7 @@ from tesk_scheduler.domain.fleet import (
     plan_placements,
     startable,
 )
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota, Usage
 
 _NO_DEMAND = Demand(cpu_millis=0, ram=ByteCount(0), disk=ByteCount(0))
@@ -57,11 +58,7 @@ class Cluster:
     own: OwnPods
     slots: int
     seed: int
-    machine: Machine = field(
-        default_factory=lambda: Machine(
-            quota=Quota(), reserve_after=timedelta(minutes=10)
-        )
-    )
+    machine: Machine = field(default_factory=lambda: Machine(quota=Quota()))
     revision: str = "r0"
     members: list[Member] = field(default_factory=list)
     ended: int = 0
@@ -105,7 +102,6 @@ class Cluster:
             queues=[queue for queue in self.machine.queues.values() if queue],
             usage={},
             quota=self.machine.quota,
-            reserve_after=self.machine.reserve_after,
             now=self.machine.now,
             memory=self.machine.memory,
             cluster=self.capacity(),
@@ -121,7 +117,6 @@ class Cluster:
             tasks_per_taskmaster=self.slots,
             start_timeout=timedelta(1),
             takeovers=5,
-            attempts=3,
         )
         fleet = self._fleet()
         more = startable(fleet, limits, self.revision)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import reduce
 
 from tesk_model.quantities import ByteCount
@@ -12,9 +12,10 @@ from tesk_scheduler.domain.accounting import charge
 from tesk_scheduler.domain.admission import (
     AdmissionMemory,
     AdmissionPlan,
-    QueuedTask,
     plan_admissions,
 )
+from tesk_scheduler.domain.charging import charged_subjects, limit_of
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Amounts,
@@ -22,8 +23,12 @@ from tesk_scheduler.domain.quota import (
     Quota,
     Subject,
     Usage,
-    charged_subjects,
-    limit_of,
+)
+from tesk_scheduler.domain.usage_history import (
+    History,
+    charged,
+    new_part,
+    sampled,
 )
 
 
@@ -32,17 +37,22 @@ class Machine:
     """Queues, running tasks and counters, as the scheduler keeps them."""
 
     quota: Quota
-    reserve_after: timedelta
     now: datetime = datetime(2030, 1, 1, tzinfo=UTC)
     memory: AdmissionMemory = field(default_factory=AdmissionMemory)
     queues: dict[str, list[QueuedTask]] = field(default_factory=dict)
     running: list[QueuedTask] = field(default_factory=list)
     started: list[QueuedTask] = field(default_factory=list)
     counters: dict[Subject, Amounts] = field(default_factory=dict)
+    history: History = field(default_factory=dict)
     submitted: int = 0
 
     def submit(
-        self, owner: str, demand: Demand, groups: tuple[str, ...] = ()
+        self,
+        owner: str,
+        demand: Demand,
+        groups: tuple[str, ...] = (),
+        *,
+        priority: int = 0,
     ) -> QueuedTask:
         self.submitted += 1
         task = QueuedTask(
@@ -52,21 +62,22 @@ class Machine:
             subjects=charged_subjects(owner, groups, self.quota),
             demand=demand,
             queued_at=self.now,
+            priority=priority,
         )
-        self.queues.setdefault(owner, []).append(task)
+        queue = self.queues.setdefault(owner, [])
+        queue.append(task)
+        queue.sort(key=lambda each: (-each.priority, each.sequence))
         self._count(task, charge(TaskState.QUEUED, demand))
         return task
 
     def plan(self) -> AdmissionPlan:
         return plan_admissions(
             queues=list(self.queues.values()),
-            usage={
-                subject: Usage.of(count) for subject, count in self.counters.items()
-            },
+            usage=self.usage(),
             quota=self.quota,
-            reserve_after=self.reserve_after,
             now=self.now,
             memory=self.memory,
+            history=self.history,
         )
 
     def admit(self) -> AdmissionPlan:
@@ -79,9 +90,36 @@ class Machine:
                 for state in (TaskState.QUEUED, TaskState.INITIALIZING)
             )
             self._count(task, taken.plus(queued, times=-1))
+            self.charge(task)
         self.started.extend(decision.admitted)
         self.memory = decision.memory
         return decision
+
+    def charge(self, task: QueuedTask) -> None:
+        """Add the entry penalty of a task that starts."""
+        fair = self.quota.fair_share
+        change = charged(
+            self.history,
+            [(task.subjects, task.demand)],
+            now=self.now,
+            penalty=new_part(fair.sample, fair.half_life),
+        )
+        self.history = change.applied_to(self.history)
+
+    def sample(self) -> None:
+        """Take a sample of what is in use."""
+        fair = self.quota.fair_share
+        change = sampled(
+            self.history,
+            self.usage(),
+            now=self.now,
+            sample=fair.sample,
+            half_life=fair.half_life,
+        )
+        self.history = change.applied_to(self.history)
+
+    def usage(self) -> dict[Subject, Usage]:
+        return {subject: Usage.of(count) for subject, count in self.counters.items()}
 
     def finish(self, index: int) -> None:
         if self.running:

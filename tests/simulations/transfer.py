@@ -17,11 +17,16 @@ from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.parts import MIB
 from tesk_filer.ports.manifest import Manifest, NoManifest
+from tesk_filer.usecases.batch_download import BatchDownload
+from tesk_filer.usecases.batch_threads import BatchThreads
 from tesk_filer.usecases.cached_download import CachedDownload
 from tesk_filer.usecases.downloads import Downloads
 from tesk_filer.usecases.file_download import DownloadFile, FileDownload
+from tesk_filer.usecases.file_upload import FileUpload
+from tesk_filer.usecases.identity_log import IdentityLog
 from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.load_limits import HostLimits
+from tesk_filer.usecases.output_log import OutputLog
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -98,8 +103,10 @@ class Bench:
             largest=self.limits.size,
         )
         workers = WorkerPool(3, halt, stops_at_failure=incoming)
+        batches = BatchThreads(workers, 3)
+        identities = IdentityLog(self.transfers, "inputs" if incoming else "outputs")
         volume = FolderVolume(self.folder)
-        limits = HostLimits(3, halt)
+        limits = HostLimits(3, halt, now=SystemClock().monotonic)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
         plain = FileDownload(
             storages=self.storage,
@@ -111,6 +118,7 @@ class Bench:
             ),
             limits=limits,
             parts_from=self.parts_from,
+            identities=identities,
             manifest=self.manifest,
             digests=self.digests,
         )
@@ -129,6 +137,9 @@ class Bench:
             )
         bring = Downloads(
             download_file=download,
+            download_batch=BatchDownload(plain),
+            batches=batches,
+            identities=identities,
             transfers=self.transfers,
             storages=self.storage,
             volume=volume,
@@ -139,6 +150,18 @@ class Bench:
             expansion=Expansion(self.limits),
         )
         take = Uploads(
+            upload_file=FileUpload(
+                storages=self.storage,
+                volume=volume,
+                retry=retry,
+                progress=progress,
+                limits=limits,
+                tag="tesk-t1-a1",
+                log=OutputLog(self.transfers),
+                identities=identities,
+                manifest=self.manifest,
+                digests=self.digests,
+            ),
             transfers=self.transfers,
             storages=self.storage,
             volume=volume,
@@ -146,10 +169,9 @@ class Bench:
             retry=retry,
             progress=progress,
             expansion=Expansion(self.limits),
-            limits=limits,
-            tag="tesk-t1-a1",
             missing_is_error=self.missing_is_error,
-            manifest=self.manifest,
+            identities=identities,
+            batches=batches,
             digests=self.digests,
         )
         transfer = Transfer(

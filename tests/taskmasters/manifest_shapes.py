@@ -11,6 +11,7 @@ from builders.tasks import (
     make_executor,
     reference_in,
 )
+from charts.kubernetes_schema import VERSIONS
 from taskmasters.manifests import (
     CUSTOM_POD,
     EXECUTOR_POD,
@@ -24,6 +25,7 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.task import Task
 
 USUAL = "an input, two executors and an output"
+CLAIMED = "GPUs that are claimed"
 
 # A sentence, the task, the deployment's settings, and its executor template.
 SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
@@ -109,6 +111,7 @@ SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
         OFFERS,
         EXECUTOR_POD,
     ),
+    CLAIMED: (wishing(gpu="2", gpu_type="h100"), OFFERS, EXECUTOR_POD),
     "priority and runtime class": (
         wishing(priority_class="urgent", runtime_class="gvisor"),
         OFFERS,
@@ -149,3 +152,8 @@ SHAPES: dict[str, tuple[Task, KubernetesSettings, Manifest]] = {
         EXECUTOR_POD,
     ),
 }
+
+
+def is_known_to(name: str, version: str) -> bool:
+    """Tell whether a version of Kubernetes has what a shape needs."""
+    return name != CLAIMED or version != VERSIONS[0]

@@ -48,6 +48,7 @@ OFFERS = KubernetesSettings(
     },
     gpu=Gpu(
         types={"a100": "NVIDIA-A100-SXM4-80GB"},
+        claims={"h100": "one-h100"},
         most=4,
         tolerations=({"key": "nvidia.com/gpu", "operator": "Exists"},),
     ),

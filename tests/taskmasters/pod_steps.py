@@ -11,7 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from builders.tasks import file_in, file_out, make_assigned_task, make_executor
 from programs.waiting import eventually
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
+from tesk_taskmaster.adapters.kubernetes.manifests.turns import turn_options
+from tesk_taskmaster.domain.layouts import Order
+from tesk_taskmaster.domain.planning import plan_task
 
 STEPS: Final = ("in", "x0", "x1", "out")
 
@@ -19,12 +25,14 @@ _LOGS = 'echo $STEP $TESK_AFTER >>"$ROOT/log"'
 
 
 def step_options(name: str) -> Sequence[str]:
-    """Return what a step of a pod gets: it waits for all before it."""
-    earlier = STEPS[: STEPS.index(name)]
-    options = [part for each in earlier for part in ("--after", each)]
-    if name == "out":
-        options += ["--even-if-failed", "--unless-failed", "in"]
-    return options
+    """Return what the launcher of a step gets in a pod whose steps start together."""
+    task = make_assigned_task(
+        inputs=(file_in("/work/a"),),
+        executors=(make_executor(), make_executor()),
+        outputs=(file_out("/work/b"),),
+    )
+    plan = plan_task(task, Attempt(TaskId("t1"), 1))
+    return turn_options(plan, name, order=Order.TOGETHER)
 
 
 @dataclass(kw_only=True)
@@ -72,8 +80,10 @@ class Pod:
             os.mkfifo(gate)
         self.steps[name] = subprocess.Popen(
             [
-                *(self.binary, "--turns", self.turns, "--turn", name),
-                *(*step_options(name), *options),
+                self.binary,
+                *step_options(name),
+                *("--turns", self.turns),
+                *options,
                 *("--report", self.root / f"report-{name}", "--", "sh", "-c", command),
             ],
             env=self._environment(name),

@@ -74,7 +74,7 @@ class TaskmasterHarness:
         self.taskmaster = Taskmaster(
             scheduler=self.scheduler,
             runtime=self.runtime,
-            reporter=Reporter(self.scheduler, clock),
+            reporter=Reporter(self.scheduler, clock, hold=timedelta(0)),
             clock=clock,
             settings=SETTINGS,
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from tesk_runtime.sections import LocalSettings
+from tesk_runtime.sections import GrpcSettings, LocalSettings
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,5 +31,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that the supervisor reads; services read the others themselves."""
 
     local: LocalSettings = LocalSettings()
+    grpc: GrpcSettings = GrpcSettings()
     api: Address = Address()
     taskmaster: Launcher = Launcher()

@@ -19,7 +19,9 @@ from tesk_cli.cli.app import build_app
 from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.config import Settings
 from tesk_cli.domain.exits import EXIT_CODES, ExitCode
+from tesk_cli.domain.simulation.trace import Trace
 from tesk_cli.ports import StorageAccess, StorageFailedError, StorageStoppedError
+from tesk_cli.ports.admin import AdminCaller, AdminServer
 from tesk_cli.serve.console import serve
 from tesk_cli.serve.embedded import Embedded, embedded_server
 from tesk_cli.serve.errors import HomeInUseError, ServeError
@@ -35,15 +37,25 @@ from tesk_cli.serve.roots import (
 )
 from tesk_cli.serve.supervisor import Supervisor
 from tesk_cli.usecases.following import WaitTimeoutError
-from tesk_model.errors import InvalidRequestError, TeskError, UnavailableError
+from tesk_model.errors import (
+    InvalidRequestError,
+    TeskError,
+    UnavailableError,
+    Violation,
+)
 from tesk_model.text import escape_line, escape_lines
 from tesk_runtime.own_code import find_protected_paths
 from tesk_runtime.protected_paths import ProtectedPaths
-from tesk_runtime.sections import state_home
+from tesk_runtime.sections import read_token, state_home
 from tesk_runtime.settings import CONFIG_VARIABLE, SettingsError, load
 from tesk_runtime.shutdown import stop_on_signals
 from tesk_runtime.unknown_variables import unknown_variables
+from tesk_scheduler.domain.quota import Quota
 
+_NO_SCHEDULER = (
+    "no server runs on this machine; set TESK_GRPC_TOKEN_FILE and TESK_GRPC_SCHEDULER"
+    " to call another scheduler"
+)
 # Where `make launcher` puts it.
 _BUILT_LAUNCHER = Path(__file__).parents[3] / "build" / "launcher"
 
@@ -114,6 +126,8 @@ class _Machine:
             plan=plan,
             probe_containers=lambda: _engine_problem(self.environ, launcher),
             report=_report,
+            # `tesk run` is about one task, which it submits in any case.
+            checks_storages=not embedded,
         )
 
     def _roots(
@@ -149,6 +163,28 @@ class _Machine:
             writable=None if roots is None else roots.writable,
             readable=() if roots is None else roots.readable,
         )
+
+    @contextmanager
+    def admin(self, caller: AdminCaller) -> Iterator[AdminServer]:
+        """Connect to the scheduler of the settings, else to that of this machine."""
+        # Imported only here: other commands start faster without.
+        from tesk_cli.adapters.admin_client import open_admin  # noqa: PLC0415
+        from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415
+
+        settings = load(Settings, self.environ)
+        address, token_file = settings.grpc.scheduler, settings.grpc.token_file
+        if not token_file:
+            home = StateHome(state_home(settings.local, self.environ))
+            if home.running() is None:
+                raise InvalidRequestError([Violation("", _NO_SCHEDULER)])
+            address, token_file = f"unix:{home.socket_path()}", str(home.token_file)
+        with open_admin(
+            address,
+            token=read_token(token_file),
+            credentials=channel_credentials(settings.grpc),
+            caller=caller,
+        ) as server:
+            yield server
 
     def working_folder(self) -> Path:
         """Return the folder for ``${PWD}``, which is never one of TESK itself."""
@@ -209,8 +245,20 @@ def _dependencies(environ: Mapping[str, str]) -> Dependencies:
         serve=machine.serve,
         examples=list_examples,
         example_path=example_path,
+        admin=machine.admin,
+        simulation=_read_simulation,
         working_folder=machine.working_folder,
     )
+
+
+def _read_simulation(quota: Path, trace: str) -> tuple[Quota, Trace]:
+    # Imported only here: other commands start faster without.
+    from tesk_cli.adapters.simulation_files import (  # noqa: PLC0415 - as said above
+        read_quota,
+        read_trace,
+    )
+
+    return read_quota(quota), read_trace(trace)
 
 
 def _engine_problem(environ: Mapping[str, str], launcher: Path) -> str:

@@ -29,9 +29,13 @@
 {{- fail (printf "%s.podDisruptionBudget says nothing: set minAvailable or maxUnavailable, or enabled to false." $service) -}}
 {{- end -}}
 {{- end -}}
+{{- if and $v.webhooks.ofTasks (not $v.webhooks.existingSecret) -}}
+{{- fail "webhooks.ofTasks needs to know what tasks may name: set webhooks.existingSecret to a Secret with the key webhooks.yaml." -}}
+{{- end -}}
 {{- include "tesk.checks.access" . -}}
 {{- include "tesk.checks.tasks" . -}}
 {{- include "tesk.checks.pods" . -}}
+{{- include "tesk.checks.storageChecks" . -}}
 {{- end -}}
 
 {{- define "tesk.checks.access" -}}
@@ -71,6 +75,9 @@
 
 {{- define "tesk.checks.tasks" -}}
 {{- $v := .Values -}}
+{{- if and $v.placement.gpu.claims (not (semverCompare ">=1.34-0" .Capabilities.KubeVersion.Version)) -}}
+{{- fail (printf "placement.gpu.claims needs resource.k8s.io/v1, which Kubernetes %s has not: leave them out, and set placement.gpu.types." .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
 {{- if and $v.taskNamespaces (not $v.rbac.create) -}}
 {{- fail "taskNamespaces needs rights in each of them: set rbac.create to true." -}}
 {{- end -}}

@@ -24,6 +24,20 @@
           {{- include "tesk.selectorLabels" (list . "scheduler") | nindent 10 }}
 {{- end -}}
 
+{{- define "tesk.network.toStorageChecks" -}}
+{{- if .Values.storageChecks.enabled -}}
+- ports:
+    - {port: 7071}
+  to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: {{ include "tesk.storageChecksNamespace" . }}
+      podSelector:
+        matchLabels:
+          {{- include "tesk.selectorLabels" (list . "storage-checks") | nindent 10 }}
+{{- end -}}
+{{- end -}}
+
 {{- define "tesk.network.toApiServer" -}}
 {{- $own := .Values.networkPolicy.apiServer -}}
 - ports:
@@ -47,8 +61,13 @@
 
 {{/* What filers may reach. */}}
 {{- define "tesk.network.ofFilers" -}}
-{{- $own := .Values.networkPolicy.filer -}}
 {{ include "tesk.network.toScheduler" . }}
+{{ include "tesk.network.toStorages" . }}
+{{- end -}}
+
+{{/* What holds storages. */}}
+{{- define "tesk.network.toStorages" -}}
+{{- $own := .Values.networkPolicy.filer -}}
 {{ include "tesk.network.dns" . }}
 {{- with include "tesk.network.toCollector" . }}
 {{ . }}

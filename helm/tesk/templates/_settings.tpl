@@ -35,6 +35,9 @@ grpc:
 {{- $info := $own.serviceInfo -}}
 {{ include "tesk.settings.shared" . }}
   token_file: /etc/tesk-internal/token
+{{- if .Values.storageChecks.enabled }}
+  storage: dns:///{{ include "tesk.storageChecksHost" . }}:7071
+{{- end }}
 {{- include "tesk.settings.urls" . }}
 api:
   host: "0.0.0.0"
@@ -55,8 +58,7 @@ api:
   {{- end }}
   {{- end }}
   admin_group: {{ toJson .Values.auth.adminGroup }}
-  {{- $proxy := ternary 1 0 (or .Values.ingress.enabled .Values.route.enabled) }}
-  trusted_proxies: {{ kindIs "invalid" .Values.auth.trustedProxies | ternary $proxy .Values.auth.trustedProxies }}
+  trusted_proxies: {{ include "tesk.trustedProxies" . }}
   service_id: {{ toJson $info.id }}
   service_name: {{ toJson $info.name }}
   service_description: {{ toJson $info.description }}
@@ -108,11 +110,12 @@ urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{- $keys := dict -}}
 {{- with $place.pools }}{{ $_ := set $keys "pool" (keys . | sortAlpha) }}{{ end -}}
 {{- with int $place.gpu.most }}{{ $_ := set $keys "gpu" (list (printf "1..%d" .)) }}{{ end -}}
-{{- with $place.gpu.types }}{{ $_ := set $keys "gpu_type" (keys . | sortAlpha) }}{{ end -}}
+{{- with concat (keys $place.gpu.types) (keys (omit $place.gpu.claims "*")) }}{{ $_ := set $keys "gpu_type" (uniq . | sortAlpha) }}{{ end -}}
 {{- with $place.priorityClasses }}{{ $_ := set $keys "priority_class" . }}{{ end -}}
 {{- with $place.queues }}{{ $_ := set $keys "queue" . }}{{ end -}}
 {{- with $place.runtimeClasses }}{{ $_ := set $keys "runtime_class" . }}{{ end -}}
 {{- with .Values.taskmaster.layoutsAllowed }}{{ $_ := set $keys "layout" . }}{{ end -}}
+{{- if .Values.webhooks.ofTasks }}{{ $_ := set $keys "webhook" (list) }}{{ end -}}
 {{- toJson $keys -}}
 {{- end -}}
 
@@ -159,6 +162,9 @@ kubernetes:
   {{- with $references }}
   references: {{ toJson . }}
   {{- end }}
+  {{- if and .Values.rbac.create .Values.rbac.nodes .Values.rbac.pods }}
+  all_pods: true
+  {{- end }}
   {{- if and (include "tesk.mayBePods" .) (include "tesk.podResources" .) }}
   pod_resources: true
   {{- end }}
@@ -175,11 +181,15 @@ kubernetes:
   node_timeout: {{ toJson $limits.nodeSeconds }}
   preemptible: {{ include "tesk.asSettings" $place.preemptible }}
   pools: {{ include "tesk.asSettings" $place.pools }}
-  gpu: {{ include "tesk.asSettings" $place.gpu }}
+  {{- /* Claims only if set: taskmasters of the release before do not know them. */}}
+  gpu: {{ include "tesk.asSettings" (empty $place.gpu.claims | ternary (omit $place.gpu "claims") $place.gpu) }}
   priority_classes: {{ toJson $place.priorityClasses }}
   runtime_classes: {{ toJson $place.runtimeClasses }}
   {{- with $place.queue }}
   queue: {{ . }}
+  {{- end }}
+  {{- with $place.groupQueues }}
+  group_queues: {{ toJson . }}
   {{- end }}
   {{- with $place.queues }}
   queues: {{ toJson . }}
@@ -208,10 +218,41 @@ scheduler:
   tasks_per_taskmaster: {{ toJson $pods.tasksPerPod }}
   max_taskmasters: {{ toJson $pods.maxPods }}
   max_attempts: {{ toJson $own.maxAttempts }}
+  max_uncounted_losses: {{ toJson $own.maxUncountedLosses }}
+  retry_backoff: {{ toJson $own.retryBackoffSeconds }}
+  max_retry_backoff: {{ toJson $own.maxRetryBackoffSeconds }}
+  retries: {{ toJson $own.retries }}
+  max_run_time: {{ toJson $own.maxRunSeconds }}
+  max_queue_time: {{ toJson $own.maxQueueSeconds }}
   max_takeovers: {{ toJson $own.maxTakeovers }}
   retention: {{ toJson $own.retentionSeconds }}
-quota: {{ include "tesk.asSettings" .Values.quota }}
+  changes_retention: {{ toJson $own.changesRetentionSeconds }}
+  call_cache: {{ toJson $own.callCache }}
+  call_cache_generation: {{ toJson $own.callCacheGeneration }}
+{{- /* In a file of its own: a change needs no restart. */}}
+quota: {file: /etc/tesk/quota.yaml}
+{{- include "tesk.settings.webhooks" . }}
 {{ include "tesk.settings.kubernetes" . }}
+{{- end -}}
+
+{{/* Only if there are any: schedulers of the release before do not know them. */}}
+{{- define "tesk.settings.webhooks" -}}
+{{- $own := .Values.webhooks -}}
+{{- if $own.existingSecret }}
+webhooks:
+  file: /etc/tesk-webhooks/webhooks.yaml
+  secrets: /etc/tesk-webhooks
+  {{- with $own.source }}
+  source: {{ toJson . }}
+  {{- end }}
+  private_networks: {{ $own.privateNetworks }}
+  allowed_networks: {{ toJson $own.allowedNetworks }}
+  plain_http: {{ $own.plainHttp }}
+  timeout: {{ toJson $own.timeoutSeconds }}
+  parallel: {{ toJson $own.parallel }}
+  max_tries: {{ toJson $own.maxTries }}
+  max_age: {{ toJson $own.maxAgeSeconds }}
+{{- end }}
 {{- end -}}
 
 {{- define "tesk.settings.taskmaster" -}}

@@ -11,10 +11,13 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -22,7 +25,7 @@
 
 static mode_t inherited_umask;
 
-static void watched_signals(sigset_t *set)
+void watched_signals(sigset_t *set)
 {
     static const int signals[] = {SIGTERM, SIGINT,  SIGHUP, SIGQUIT,
                                   SIGUSR1, SIGUSR2, SIGCHLD};
@@ -50,7 +53,7 @@ void prepare_process(void)
 }
 
 static _Noreturn void become(const char *program, char **argv,
-                             const struct streams *streams, int status)
+                             const struct streams *streams, int channel, int status)
 {
     extern char **environ;
     static const char default_action[64]; /* all zero: SIG_DFL, no flags */
@@ -63,6 +66,8 @@ static _Noreturn void become(const char *program, char **argv,
         dup2(streams->output, STDOUT_FILENO);
     if (streams->errors >= 0)
         dup2(streams->errors, STDERR_FILENO);
+    if (channel >= 0)
+        fcntl(channel, F_SETFD, 0);
     umask(inherited_umask);
     /* By the system call: the C library reserves some signals. */
     for (int number = 1; number < _NSIG; number++)
@@ -100,13 +105,36 @@ static int give_up(const char *what)
     return cause;
 }
 
+/* Make the channel of a child that may stay, whose end gets into given. */
+static bool open_channel(struct child *child, int *given)
+{
+    int ends[2];
+    char number[12];
+
+    if (child->channel >= 0) /* of a start before */
+        close(child->channel);
+    child->channel = -1;
+    if (!child->may_stay)
+        return true;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return false;
+    child->channel = ends[0];
+    *given = ends[1];
+    snprintf(number, sizeof number, "%d", ends[1]);
+    return setenv("TESK_TURN_CHANNEL", number, 1) == 0;
+}
+
 /* Return 0 or an errno; the latter is the program's unless something failed. */
 int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams)
 {
     struct streams given = *streams;
+    int channel = -1;
     int status[2];
+    int cause;
 
+    if (!open_channel(child, &channel))
+        return give_up("channel");
     if (pipe2(status, O_CLOEXEC) != 0)
         return give_up("pipe");
     if (!open_pumps(child, &given, options))
@@ -115,13 +143,18 @@ int start_child(struct child *child, const char *program,
     if (child->pid < 0)
         return give_up("fork");
     if (child->pid == 0)
-        become(program, options->argv, &given, status[1]);
+        become(program, options->argv, &given, channel, status[1]);
     close(status[1]);
+    if (channel >= 0)
+        close(channel);
     if (child->output.from >= 0)
         close(given.output);
     if (child->errors.from >= 0)
         close(given.errors);
-    return await_start(child->pid, status[0]);
+    cause = await_start(child->pid, status[0]);
+    if (cause != 0)
+        child->pid = -1;
+    return cause;
 }
 
 static void add_usage(struct outcome *outcome, const struct rusage *usage)
@@ -154,6 +187,17 @@ static bool reap(const struct child *child, struct outcome *outcome)
         clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
     }
     return ended;
+}
+
+/* Forget a child that has ended while it waited: it is started again in its turn. */
+void forget_ended(struct child *child, struct outcome *outcome)
+{
+    struct outcome seen = *outcome;
+
+    if (reap(child, &seen))
+        child->pid = -1;
+    outcome->cpu_microseconds = seen.cpu_microseconds;
+    outcome->max_rss_bytes = seen.max_rss_bytes;
 }
 
 /* A sender outside our pid namespace has no pid here: the one who runs the
@@ -193,6 +237,24 @@ static bool take_signal(int signals, const struct child *child, struct outcome *
     return false;
 }
 
+/* Return whether the child has done the first step, and stays for the second. */
+static bool take_stay(struct child *child, struct outcome *outcome)
+{
+    char byte;
+
+    if (read(child->channel, &byte, 1) != 1) {
+        close(child->channel); /* it has closed its end, and so does not */
+        child->channel = -1;
+        return false;
+    }
+    child->stays = true;
+    outcome->exit_code = 0;
+    outcome->signal = 0;
+    clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
+    return true;
+}
+
+/* Watch the child until it ends, or stays. */
 void watch_child(struct child *child, struct outcome *outcome)
 {
     int signals = open_signals();
@@ -205,10 +267,14 @@ void watch_child(struct child *child, struct outcome *outcome)
     while (!ended) {
         struct pollfd ready[] = {{.fd = signals, .events = POLLIN},
                                  {.fd = child->output.from, .events = POLLIN},
-                                 {.fd = child->errors.from, .events = POLLIN}};
+                                 {.fd = child->errors.from, .events = POLLIN},
+                                 {.fd = child->may_stay ? child->channel : -1,
+                                  .events = POLLIN}};
 
-        if (poll(ready, 3, -1) < 0)
+        if (poll(ready, 4, -1) < 0)
             continue;
+        if (ready[3].revents != 0 && take_stay(child, outcome))
+            break;
         if (ready[1].revents != 0)
             pump(&child->output);
         if (ready[2].revents != 0)
@@ -216,6 +282,8 @@ void watch_child(struct child *child, struct outcome *outcome)
         if (ready[0].revents != 0)
             ended = take_signal(signals, child, outcome);
     }
+    if (ended)
+        child->pid = -1;
     drain(&child->output);
     drain(&child->errors);
     outcome->logged_output += logged_bytes(&child->output);

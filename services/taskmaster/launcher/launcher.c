@@ -6,8 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static void finish(const struct options *options, const struct streams *streams,
-                   struct outcome *outcome)
+void finish_command(const struct options *options, const struct streams *streams,
+                    struct outcome *outcome)
 {
     finish_streams(streams, options, outcome);
     raise_descriptors(); /* not sooner: the child keeps the limit of the container */
@@ -34,16 +34,17 @@ static bool restarts(const struct options *options, const struct outcome *outcom
     return true;
 }
 
-/* Run the command to its end, again if so; false: it could not be started. */
-static bool run_command(const struct options *options, const char *program,
-                        const struct streams *streams, struct outcome *outcome)
+/* Run the command, unless it runs, to its end or until it stays; again if so. False:
+ * it could not be started. */
+bool run_command(const struct options *options, const char *program,
+                 const struct streams *streams, struct child *child,
+                 struct outcome *outcome)
 {
-    struct child child = {.pid = -1};
     unsigned long long tries = 0;
-    int cause;
 
     do {
-        cause = start_child(&child, program, options, streams);
+        int cause = child->pid >= 0 ? 0 : start_child(child, program, options, streams);
+
         if (cause != 0) {
             /* A cause that was reported already is not the program's. */
             outcome->exit_code =
@@ -51,40 +52,52 @@ static bool run_command(const struct options *options, const char *program,
                              : explain_failure(options->argv[0], program, cause);
             return false;
         }
-        watch_child(&child, outcome);
+        watch_child(child, outcome);
         if (streams->input >= 0)
             (void)lseek(streams->input, 0, SEEK_SET);
-    } while (restarts(options, outcome, ++tries));
+    } while (!child->stays && restarts(options, outcome, ++tries));
     return true;
+}
+
+/* Find the program, and open what it needs; false: the outcome says why not. */
+bool prepare_command(const struct options *options, struct streams *streams,
+                     char program[PATH_MAX], struct outcome *outcome)
+{
+    int cause;
+
+    outcome->exit_code = EXIT_LAUNCHER;
+    if (!make_requested_directories(options) || !enter_directory(options->directory) ||
+        !open_streams(streams, options))
+        return false;
+    cause = find_program(options->argv[0], program);
+    if (cause != 0)
+        outcome->exit_code = explain_failure(options->argv[0], program, cause);
+    return cause == 0;
 }
 
 static void run(const struct options *options, struct outcome *outcome)
 {
     struct streams streams = {-1, -1, -1};
+    struct child child = {.pid = -1, .channel = -1};
     char program[PATH_MAX];
-    int cause;
 
-    outcome->exit_code = EXIT_LAUNCHER;
-    if (!make_requested_directories(options) || !enter_directory(options->directory) ||
-        !open_streams(&streams, options))
-        return;
-    cause = find_program(options->argv[0], program);
-    if (cause != 0)
-        outcome->exit_code = explain_failure(options->argv[0], program, cause);
-    else if (run_command(options, program, &streams, outcome))
-        finish(options, &streams, outcome);
+    if (prepare_command(options, &streams, program, outcome) &&
+        run_command(options, program, &streams, &child, outcome))
+        finish_command(options, &streams, outcome);
 }
 
 static void run_in_turn(const struct options *options, struct outcome *outcome)
 {
     struct turn turn;
-    bool runs = begin_turn(&turn, options) && await_turn(&turn, options, outcome);
+    struct child none = {.pid = -1, .channel = -1};
+    bool runs = begin_turn(&turn, options) && await_turn(&turn, options, &none, outcome);
 
     clock_gettime(CLOCK_REALTIME, &outcome->started_at);
     outcome->ended_at = outcome->started_at;
     if (!runs)
         return;
     run(options, outcome);
+    end_orphans(); /* nothing of this step is to run beside the next */
     end_turn(&turn, options, outcome);
 }
 
@@ -102,10 +115,23 @@ static void require(const struct options *options, struct outcome *outcome)
     clock_gettime(CLOCK_REALTIME, &outcome->ended_at);
 }
 
+/* Report the outcome; return the exit code of this process. */
+static int report(const struct options *options, const struct outcome *outcome)
+{
+    if (options->report == NULL)
+        return outcome->exit_code;
+    if (!write_report(options->report, outcome)) {
+        note("report: %s: %s", options->report, strerror(errno));
+        return outcome->exit_code;
+    }
+    return options->exit_zero && !outcome->terminated ? 0 : outcome->exit_code;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.log_limit = 65536};
     struct outcome outcome = {.exit_code = EXIT_LAUNCHER};
+    int code;
 
     prepare_process();
     setlocale(LC_CTYPE, "C.UTF-8"); /* patterns count characters, not bytes */
@@ -117,15 +143,13 @@ int main(int argc, char **argv)
         inspect(&options, &outcome);
     else if (options.requirement_count > 0)
         require(&options, &outcome);
+    else if (options.then != NULL)
+        run_two_steps(&options, &outcome);
     else if (options.turn != NULL)
         run_in_turn(&options, &outcome);
     else
         run(&options, &outcome);
-    if (options.report == NULL)
-        return outcome.exit_code;
-    if (!write_report(options.report, &outcome)) {
-        note("report: %s: %s", options.report, strerror(errno));
-        return outcome.exit_code;
-    }
-    return options.exit_zero && !outcome.terminated ? 0 : outcome.exit_code;
+    code = report(&options, &outcome);
+    await_log_reader(options.end_mark, &outcome);
+    return code;
 }

@@ -13,6 +13,7 @@
 
 #define _GNU_SOURCE
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -49,6 +50,7 @@ struct options {
     const char *errors;
     const char *mark;   /* NULL: leave stderr alone */
     const char *return_mark; /* NULL: leave "\r\n" alone in the log */
+    const char *end_mark;    /* NULL: the end of a stream is not marked */
     const char *report; /* NULL: none */
     unsigned long long log_limit;
     const char **made; /* directories to make first */
@@ -63,6 +65,7 @@ struct options {
     size_t collection_count;
     const char *turns; /* directory of the turns; NULL: start at once */
     const char *turn;  /* the name of this step */
+    const char *then;  /* the step for which the command stays; NULL: none */
     const char **after; /* the steps to wait for */
     size_t after_count;
     const char *needed; /* skip if this step has not passed; NULL: none */
@@ -88,6 +91,7 @@ struct outcome {
     bool terminated; /* SIGTERM came from outside the container meanwhile */
     bool stopped;    /* SIGTERM came, from wherever */
     bool skipped;    /* not run: a step before it has not passed */
+    const char *turn; /* the step that this is of, if there are two; else NULL */
     struct timespec started_at;
     struct timespec ended_at;
     long long cpu_microseconds;
@@ -122,7 +126,10 @@ struct pump {
 };
 
 struct child {
-    pid_t pid;
+    pid_t pid; /* -1: none */
+    bool may_stay;
+    bool stays;  /* it has done the first of two steps, and waits for the second */
+    int channel; /* by which it tells that, and hears of its turn; -1: none */
     struct pump output;
     struct pump errors; /* closed if stderr shares the pipe of stdout */
 };
@@ -133,6 +140,7 @@ enum { TURN_NAME_SIZE = 64 };
 struct turn {
     const char *name;
     int directory;
+    int alive;    /* the pipe that tells others of the end */
     int *earlier; /* a pipe for each of the steps before */
 };
 
@@ -154,9 +162,10 @@ bool write_all(int fd, const char *data, size_t size); /* errno */
 void raise_descriptors(void);
 
 /* turns.c */
+bool begin_first_turn(struct turn *turn, const struct options *options); /* of two */
 bool begin_turn(struct turn *turn, const struct options *options);
 bool await_turn(const struct turn *turn, const struct options *options,
-                struct outcome *outcome);
+                struct child *child, struct outcome *outcome);
 void end_turn(const struct turn *turn, const struct options *options,
               struct outcome *outcome);
 
@@ -167,11 +176,26 @@ bool open_streams(struct streams *streams, const struct options *options);
 void finish_streams(const struct streams *streams, const struct options *options,
                     struct outcome *outcome);
 
+/* launcher.c */
+bool prepare_command(const struct options *options, struct streams *streams,
+                     char program[PATH_MAX], struct outcome *outcome);
+bool run_command(const struct options *options, const char *program,
+                 const struct streams *streams, struct child *child,
+                 struct outcome *outcome);
+void finish_command(const struct options *options, const struct streams *streams,
+                    struct outcome *outcome);
+
+/* two_steps.c */
+void run_two_steps(const struct options *options, struct outcome *outcome);
+
 /* pumps.c */
 bool open_pumps(struct child *child, struct streams *ends, const struct options *options);
 void pump(struct pump *pump);
 void drain(struct pump *pump);
 long long logged_bytes(const struct pump *pump); /* negative: not known */
+
+/* log.c */
+void await_log_reader(const char *mark, const struct outcome *outcome);
 
 /* inspect.c */
 long long print_occupied(const struct options *options); /* how many bytes */
@@ -189,11 +213,13 @@ int explain_failure(const char *name, const char *program, int cause);
 
 /* child.c */
 void prepare_process(void);
+void watched_signals(sigset_t *set);
 int open_signals(void); /* -1: reported */
 bool is_stopped_from_outside(const struct signalfd_siginfo *info);
 int start_child(struct child *child, const char *program,
                 const struct options *options, const struct streams *streams);
 void watch_child(struct child *child, struct outcome *outcome);
+void forget_ended(struct child *child, struct outcome *outcome);
 void end_orphans(void);
 
 /* match.c */

@@ -122,7 +122,8 @@ static bool take_text(struct options *options, const char *name, const char *val
         {"--stderr", &options->errors},    {"--report", &options->report},
         {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
         {"--turns", &options->turns},      {"--turn", &options->turn},
-        {"--unless-failed", &options->needed},
+        {"--then", &options->then},
+        {"--unless-failed", &options->needed}, {"--mark-end", &options->end_mark},
     };
 
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
@@ -183,10 +184,11 @@ static bool check_turn(const struct options *options)
 {
     if (options->turn == NULL && options->turns == NULL) {
         if (options->after_count == 0 && options->needed == NULL &&
+            options->then == NULL &&
             !options->even_if_failed && !options->ignore_error)
             return true;
-        fail("options --after, --unless-failed, --even-if-failed and --ignore-error "
-             "need --turns and --turn");
+        fail("options --then, --after, --unless-failed, --even-if-failed and "
+             "--ignore-error need --turns and --turn");
         return false;
     }
     if (options->turn == NULL || options->turns == NULL) {
@@ -196,7 +198,14 @@ static bool check_turn(const struct options *options)
     for (size_t at = 0; at < options->after_count; at++)
         if (!is_step("--after", options->after[at]))
             return false;
+    if (options->then != NULL &&
+        (options->output != NULL || options->errors != NULL || options->mark != NULL ||
+         options->return_mark != NULL || options->end_mark != NULL)) {
+        fail("option --then needs streams as they are");
+        return false;
+    }
     return is_step("--turn", options->turn) &&
+           (options->then == NULL || is_step("--then", options->then)) &&
            (options->needed == NULL || is_step("--unless-failed", options->needed));
 }
 

@@ -69,6 +69,7 @@ static size_t format_report(char text[REPORT_SIZE], const struct outcome *outcom
     char error[ERROR_SIZE];
     size_t length;
 
+    _Static_assert(REPORT_SIZE - ERROR_SIZE > 6 * TURN_NAME_SIZE + 512, "all must fit");
     format_time(started, &outcome->started_at);
     format_time(ended, &outcome->ended_at);
     length = (size_t)snprintf(
@@ -88,6 +89,11 @@ static size_t format_report(char text[REPORT_SIZE], const struct outcome *outcom
         length += (size_t)snprintf(text + length, REPORT_SIZE - length,
                                    ",\"stderr_logged\":%lld",
                                    outcome->logged_errors + message_bytes());
+    if (outcome->turn != NULL) {
+        escape_json(error, outcome->turn);
+        length += (size_t)snprintf(text + length, REPORT_SIZE - length,
+                                   ",\"turn\":\"%s\"", error);
+    }
     if (has_failed()) {
         escape_json(error, first_failure());
         length += (size_t)snprintf(text + length, REPORT_SIZE - length,

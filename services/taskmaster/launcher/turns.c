@@ -95,17 +95,28 @@ static int open_alive(const struct turn *turn, const char *step, int mode)
     return fd;
 }
 
-bool begin_turn(struct turn *turn, const struct options *options)
+static bool hold(struct turn *turn, const char *name, const struct options *options)
 {
-    turn->name = options->turn;
+    turn->name = name;
     turn->directory = open(options->turns, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (turn->directory < 0)
         return refuse(options->turns);
     /* Before, of a container of the same name: it says nothing of this one. */
     if (!unmark(turn, "passed"))
         return false;
-    /* Not O_WRONLY, which fails without a reader. Held until the end of the process. */
-    if (open_alive(turn, turn->name, O_RDWR) < 0 || !mark(turn, "begun"))
+    /* Not O_WRONLY, which fails without a reader. */
+    turn->alive = open_alive(turn, turn->name, O_RDWR);
+    return turn->alive >= 0 && mark(turn, "begun");
+}
+
+bool begin_first_turn(struct turn *turn, const struct options *options)
+{
+    return hold(turn, options->turn, options);
+}
+
+bool begin_turn(struct turn *turn, const struct options *options)
+{
+    if (!hold(turn, options->then != NULL ? options->then : options->turn, options))
         return false;
     turn->earlier = calloc(options->after_count + 1, sizeof *turn->earlier);
     if (turn->earlier == NULL)
@@ -128,12 +139,16 @@ static bool was_over(const struct turn *turn, const char *step, int alive)
 }
 
 /* Take a signal that would end a process which does not handle it. */
-static bool take_end(int signals, struct outcome *outcome)
+static bool take_end(int signals, struct child *child, struct outcome *outcome)
 {
     struct signalfd_siginfo info;
 
-    if (read(signals, &info, sizeof info) != sizeof info || info.ssi_signo == SIGCHLD)
+    if (read(signals, &info, sizeof info) != sizeof info)
         return false;
+    if (info.ssi_signo == SIGCHLD) {
+        forget_ended(child, outcome);
+        return false;
+    }
     outcome->signal = (int)info.ssi_signo;
     outcome->exit_code = EXIT_SIGNAL + outcome->signal;
     outcome->terminated = is_stopped_from_outside(&info);
@@ -141,7 +156,8 @@ static bool take_end(int signals, struct outcome *outcome)
 }
 
 /* Wait until the writer of the pipe has come and gone; false: a signal came first. */
-static bool await_end(int alive, int signals, struct outcome *outcome)
+static bool await_end(int alive, int signals, struct child *child,
+                      struct outcome *outcome)
 {
     for (;;) {
         /* POLLHUP, which needs no request, comes only if a writer was there since
@@ -150,7 +166,7 @@ static bool await_end(int alive, int signals, struct outcome *outcome)
 
         if (poll(ready, 2, -1) < 0)
             continue;
-        if (ready[0].revents != 0 && take_end(signals, outcome))
+        if (ready[0].revents != 0 && take_end(signals, child, outcome))
             return false;
         if (ready[1].revents != 0)
             return true;
@@ -158,7 +174,7 @@ static bool await_end(int alive, int signals, struct outcome *outcome)
 }
 
 static bool await_all(const struct turn *turn, const struct options *options,
-                      struct outcome *outcome)
+                      struct child *child, struct outcome *outcome)
 {
     int signals = open_signals();
     bool ended = signals >= 0;
@@ -167,7 +183,7 @@ static bool await_all(const struct turn *turn, const struct options *options,
         int alive = turn->earlier[at];
 
         ended = was_over(turn, options->after[at], alive) ||
-                await_end(alive, signals, outcome);
+                await_end(alive, signals, child, outcome);
     }
     close(signals);
     for (size_t at = 0; at < options->after_count; at++)
@@ -192,9 +208,9 @@ static bool may_run(const struct turn *turn, const struct options *options)
 
 /* Return whether the command may run; the outcome says why it may not. */
 bool await_turn(const struct turn *turn, const struct options *options,
-                struct outcome *outcome)
+                struct child *child, struct outcome *outcome)
 {
-    if (!await_all(turn, options, outcome))
+    if (!await_all(turn, options, child, outcome))
         return false;
     if (!may_run(turn, options)) {
         outcome->skipped = !has_failed();
@@ -211,7 +227,6 @@ void end_turn(const struct turn *turn, const struct options *options,
 {
     bool done = true;
 
-    end_orphans(); /* nothing of this step is to run beside the next */
     if (outcome->terminated) /* the whole pod ends: nothing comes after it */
         done = unmark(turn, "passed");
     else if (outcome->exit_code == 0 || options->ignore_error)

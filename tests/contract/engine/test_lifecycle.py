@@ -57,6 +57,15 @@ def test_a_started_executor_without_traces_is_lost(harness: EngineHarness) -> No
     assert not (harness.volume / "w" / "runs").exists()
 
 
+def test_the_image_that_ran_is_the_one_that_was_meant(harness: EngineHarness) -> None:
+    meant = harness.engine.image_digest(harness.image, lambda _reason: None)
+
+    ran = harness.finish(harness.start("true")).image_digest
+
+    assert meant == ran
+    assert meant == "" or meant.startswith("sha256:")
+
+
 def test_the_result_can_be_read_again(harness: EngineHarness) -> None:
     for command in (("false",), ("no-such-program",)):
         run = harness.start(*command)

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import yaml
 from kubernetes.client.exceptions import ApiException
 
+from cluster.faults import make_quota
 from cluster.kube import Kube, is_ready
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
@@ -171,9 +172,8 @@ class RealApiKit:
         return self.api.watch(relics, self.namespace, labels="", since="1")
 
     def limit_secrets(self, most: int) -> None:
-        quotas = f"/api/v1/namespaces/{self.namespace}/resourcequotas"
-        body = {"metadata": {"name": "few"}, "spec": {"hard": {"secrets": str(most)}}}
-        self._kube.call("POST", quotas, body=body)
+        spec = {"hard": {"secrets": str(most)}}
+        make_quota(self._kube, self.namespace, "few", spec)
 
     def talk(self, name: str) -> None:
         self.api.create(PODS, self.namespace, pod(name))

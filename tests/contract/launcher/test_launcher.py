@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fakes.scheduler_launcher import FakeLauncher
+from programs.waiting import eventually
 from taskmasters.launchers import PodLaunchers, real_launcher
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
@@ -195,3 +196,31 @@ def test_a_free_lock_is_not_a_taskmaster(tmp_path: Path) -> None:
     (tmp_path / "tm-1.lock").write_text("1", encoding="ascii")
 
     assert set(local(tmp_path, threading.Event()).alive()) == set()
+
+
+def test_the_file_of_one_that_ended_after_its_scheduler_is_deleted(
+    tmp_path: Path, early: LocalLauncher
+) -> None:
+    file = tmp_path / "tm-1.lock"
+    file.write_text("1", encoding="ascii")
+
+    assert set(early.alive()) == set()
+    assert not file.exists()
+
+
+@pytest.fixture
+def second(tmp_path: Path) -> LocalLauncher:
+    """Return a launcher whose taskmasters end, as they do if one has their name."""
+    return local(tmp_path, threading.Event(), "raise SystemExit(3)")
+
+
+def test_one_that_two_schedulers_start_is_seen_when_the_second_has_ended(
+    second: LocalLauncher, orphan: "subprocess.Popen[bytes]"
+) -> None:
+    second.launch("tm-1")
+    eventually(lambda: second.status_message("tm-1"))
+
+    eventually(lambda: set(second.alive()) == {"tm-1"})
+    second.kill("tm-1")
+
+    assert orphan.wait(100) == -9

@@ -100,6 +100,7 @@ def kubernetes_fake_runtimes(_folder: Path, order: str = "") -> Iterator[Runtime
     with closing(
         ClusterRuntimes(api=api, namespaces=["tasks", "more"], **fields)
     ) as cluster:
+        programs.turns.succeeded = cluster.conclude
         yield Runtimes(
             open_runtime=cluster.open_runtime,
             set_filers=programs.filer_codes.extend,
@@ -240,6 +241,41 @@ def test_a_filer_without_verdict_is_started_again(
         codes.append(finish(runtime, "out").exit_code)
 
     assert codes == [1, 0]
+
+
+def test_a_check_is_a_step_by_itself_which_a_successor_adopts(
+    runtimes: Runtimes,
+) -> None:
+    runtimes.set_filers([65])
+    first = runtimes.open_runtime()
+    plan = prepared(first, "true")
+    first.start(plan, "check", report_reason)
+    found = finish(first, "check").exit_code
+    first.detach(ATTEMPT)
+    runtimes.set_filers([0])
+
+    successor = runtimes.open_runtime()
+    successor.prepare(plan, "token", report_reason)
+    there = list(successor.existing_steps(ATTEMPT))
+    successor.start(plan, "check", report_reason)
+    again = finish(successor, "check").exit_code
+    fitted = successor.needs_fitted_plan(ATTEMPT)
+    successor.start(plan, "x0", report_reason)
+    ran = finish(successor, "x0").exit_code
+    successor.release(ATTEMPT)
+
+    assert (found, there, again, ran) == (65, ["check"], 65, 0)
+    assert fitted == runtimes.is_one_pod  # no other step has begun
+
+
+def test_an_image_is_the_same_before_it_runs_and_after(runtime: Runtime) -> None:
+    plan = prepared(runtime, "true")
+
+    before = runtime.image_digest(plan, 0, ["/w"], report_reason)
+    again = runtime.image_digest(plan, 0, [], report_reason)
+    runtime.start(plan, "x0", report_reason)
+
+    assert before == again == finish(runtime, "x0").image_digest
 
 
 def test_a_later_try_of_outputs_is_a_step_of_its_own(runtimes: Runtimes) -> None:

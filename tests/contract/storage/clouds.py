@@ -15,9 +15,14 @@ from tesk_filer.adapters.storage.gs import GoogleService
 from tesk_filer.adapters.storage.gs_uploads import CHUNK
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import ObjectStorage
-from tesk_filer.adapters.storage.storage_config import HdfsService
+from tesk_filer.adapters.storage.s3 import S3Objects
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
+from tesk_filer.adapters.storage.s3_requests import S3Requests
+from tesk_filer.adapters.storage.storage_config import HdfsService, Timeouts
 from tesk_filer.adapters.storage.webhdfs import WebHdfsStorage
 from tesk_filer.domain.credentials import AzureAccount, Credential, GcsAccount
+from tesk_filer.ports import Credentials
+from tesk_runtime.clock import SystemClock
 
 BUCKET = "bucket"
 WEBHDFS = {"webhdfs": True, "httpfs": False}
@@ -33,13 +38,33 @@ def gs_place(endpoint: str, name: str) -> Iterator[Place]:
 
 
 def open_gs(
-    account: GcsAccount, *, page: int = 1000, chunk: int = CHUNK
+    account: GcsAccount,
+    *,
+    page: int = 1000,
+    chunk: int = CHUNK,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    timeouts: Timeouts = TIMEOUTS,
 ) -> ObjectStorage:
     """Return the storage of Google's; close it."""
     return ObjectStorage(
-        GoogleService(credentials=FixedCredentials(account), pool=_pool(), chunk=chunk),
+        GoogleService(
+            credentials=FixedCredentials(account),
+            pool=_pool(environ=environ, timeouts=timeouts),
+            chunk=chunk,
+        ),
         page_size=page,
     )
+
+
+def open_s3(credentials: Credentials) -> ObjectStorage:
+    """Return the storage of S3; close it."""
+    requests = S3Requests(
+        pool=_pool(),
+        credentials=credentials,
+        environment=AwsEnvironment({}),
+        now=SystemClock().now,
+    )
+    return ObjectStorage(S3Objects(requests, connections=4))
 
 
 @contextmanager
@@ -54,12 +79,15 @@ def azure_place(endpoint: str) -> Iterator[Place]:
 
 
 def open_azure(
-    credential: Credential | None, environ: Mapping[str, str] = MappingProxyType({})
+    credential: Credential | None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    timeouts: Timeouts = TIMEOUTS,
 ) -> ObjectStorage:
     """Return the storage of Azure; close it."""
     return ObjectStorage(
         AzureService(
-            credentials=FixedCredentials(credential), pool=_pool(environ=environ)
+            credentials=FixedCredentials(credential),
+            pool=_pool(environ=environ, timeouts=timeouts),
         )
     )
 
@@ -80,16 +108,19 @@ def open_webhdfs(
     user: str = "",
     port: int = 9870,
     egress: Egress = OPEN_EGRESS,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> WebHdfsStorage:
     """Return the storage of HDFS; close it."""
     return WebHdfsStorage(
         credentials=FixedCredentials(credential),
-        pool=_pool(egress),
+        pool=_pool(egress, timeouts=timeouts),
         service=HdfsService(user=user, port=port),
     )
 
 
 def _pool(
-    egress: Egress | None = None, environ: Mapping[str, str] = MappingProxyType({})
+    egress: Egress | None = None,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    timeouts: Timeouts = TIMEOUTS,
 ) -> HttpPool:
-    return HttpPool(timeouts=TIMEOUTS, size=4, environ=environ, egress=egress)
+    return HttpPool(timeouts=timeouts, size=4, environ=environ, egress=egress)

@@ -20,13 +20,9 @@ from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from servers.sftp import SftpFiles, SftpKind, sftp_server
 from servers.sshd import Sshd, sshd_problem, sshd_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.objects import ObjectStorage
-from tesk_filer.adapters.storage.s3 import S3Objects
 from tesk_filer.adapters.storage.s3_clients import S3Clients
-from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
-from tesk_filer.adapters.storage.s3_requests import S3Requests
 from tesk_filer.adapters.storage.s3_sdk import S3SdkObjects
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
@@ -34,7 +30,6 @@ from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.domain.credentials import Credential, PrivateKey, S3Account, S3Keys
 from tesk_filer.ports import Credentials
 from tesk_model.locations import Location
-from tesk_runtime.clock import SystemClock
 
 _NO_CREDENTIALS = SettingCredentials()
 
@@ -77,13 +72,7 @@ def s3_sdk_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def s3_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
-    requests = S3Requests(
-        pool=HttpPool(timeouts=TIMEOUTS, size=4, environ={}),
-        credentials=_s3_account(s3_service),
-        environment=AwsEnvironment({}),
-        now=SystemClock().now,
-    )
-    storage = ObjectStorage(S3Objects(requests, connections=4))
+    storage = clouds.open_s3(_s3_account(s3_service))
     yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
     storage.close()
 

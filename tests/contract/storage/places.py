@@ -10,9 +10,9 @@ from datetime import timedelta
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_client import HttpClient
+from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import (
     Credentials,
     Cursor,
@@ -26,9 +26,10 @@ from tesk_filer.ports import (
 )
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
+from tesk_runtime.egress.policy import EgressPolicy
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20))
-OPEN_EGRESS = Egress(EgressPolicy())
+OPEN_EGRESS = Egress(EgressPolicy(section="filer"))
 """Reaches the servers of the tests, which listen on loopback."""
 
 
@@ -41,12 +42,15 @@ def http_storage(
 ) -> HttpStorage:
     """Return the storage of http and https."""
     options = options or HttpOptions()
-    client = HttpClient(
+    pool = HttpPool(
         timeouts=timeouts,
-        connections=2,
-        egress=egress,
-        credentials=credentials or SettingCredentials(),
+        size=2,
+        environ={},
         authorities=options.authorities,
+        egress=egress,
+    )
+    client = HttpClient(
+        pool, egress=egress, credentials=credentials or SettingCredentials()
     )
     return HttpStorage(client, options)
 
@@ -101,8 +105,8 @@ class Place:
         *,
         executable: bool = False,
         advance: Callable[[int], None] = lambda _: None,
-    ) -> None:
-        """Write ``content`` to ``url``."""
+    ) -> str:
+        """Write ``content`` to ``url``; return its ETag, if the storage tells it."""
         with tempfile.TemporaryFile() as file:
             file.write(content)
             file.flush()
@@ -113,7 +117,7 @@ class Place:
                 executable=executable,
                 tag="tesk-t1-a1-0",
             )
-            self.storage.write(_location(url), source, advance)
+            return self.storage.write(_location(url), source, advance)
 
     def get(
         self,

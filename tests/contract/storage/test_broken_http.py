@@ -1,4 +1,4 @@
-"""Connections to http, https and s3 that break: nothing wrong is ever accepted.
+"""Connections to http, https, s3, gs and Azure that break: nothing wrong is ever accepted.
 
 What changes a byte on the way is found by TLS, or by a checksum that the server gives;
 plain http without one cannot know.
@@ -12,11 +12,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
+import httpx
 import pytest
 
+from contract.storage.breaks import BREAKS
+from contract.storage.clouds import BUCKET, open_azure, open_gs
 from contract.storage.places import Place, http_storage
 from files.certificates import Authority
+from servers.azure import KEY, Blob, azure_server
 from servers.http import Fault, http_server
 from servers.proxy import Break, Proxy, tcp_proxy
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service
@@ -30,7 +35,12 @@ from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.checksums import choose_checks
-from tesk_filer.domain.credentials import S3Account, S3Keys
+from tesk_filer.domain.credentials import (
+    AzureAccount,
+    GcsAccount,
+    S3Account,
+    S3Keys,
+)
 from tesk_filer.ports import StorageError
 from tesk_runtime.clock import SystemClock
 
@@ -63,7 +73,7 @@ class Broken:
         return (self.folder / "a").read_bytes()
 
 
-@pytest.fixture(params=["http", "https", "s3"])
+@pytest.fixture(params=["http", "https", "s3", "gs", "azure"])
 def broken(
     request: pytest.FixtureRequest, tmp_path: Path, authority: Authority
 ) -> Iterator[Broken]:
@@ -73,6 +83,11 @@ def broken(
         if request.param == "s3":
             service = request.getfixturevalue("s3_service")
             yield _open_s3(stack, service, tmp_path.name, volume)
+        elif request.param == "gs":
+            endpoint = request.getfixturevalue("gcs_endpoint")
+            yield _open_gs(stack, endpoint, tmp_path.name, volume)
+        elif request.param == "azure":
+            yield _open_azure(stack, volume)
         else:
             yield _open_http(stack, request.param, authority, volume)
 
@@ -134,18 +149,56 @@ def _open_s3(stack: ExitStack, service: S3Service, prefix: str, volume: Path) ->
     )
 
 
-BREAKS = {
-    "cut in the middle": Break(does="cut", after=200_000),
-    "closed in the middle": Break(does="close", after=200_000),
-    "stalled in the middle": Break(does="stall", after=200_000),
-    "cut in the head": Break(does="cut", after=50),
-    "closed at once": Break(does="close"),
-    "stalled at once": Break(does="stall"),
+def _open_gs(stack: ExitStack, endpoint: str, prefix: str, volume: Path) -> Broken:
+    proxy = stack.enter_context(tcp_proxy(port=int(endpoint.rpartition(":")[2])))
+    account = GcsAccount(endpoint=f"http://127.0.0.1:{proxy.port}", anonymous=True)
+    storage = open_gs(account, timeouts=SHORT)
+    stack.callback(storage.close)
+    client = stack.enter_context(httpx.Client(base_url=endpoint))
+    target = f"/upload/storage/v1/b/{BUCKET}/o"
+
+    def publish(content: bytes) -> None:
+        query = {"uploadType": "media", "name": f"{prefix}/a"}
+        client.post(target, params=query, content=content).raise_for_status()
+
+    def stored() -> bytes | None:
+        name = quote(f"{prefix}/a", safe="")
+        path = f"/download/storage/v1/b/{BUCKET}/o/{name}"
+        proxy.outage = "cut"  # the server lets nobody read while a body arrives
+        found = client.get(path, params={"alt": "media"})
+        proxy.outage = ""
+        return found.content if found.is_success else None
+
+    place = Place(storage, f"gs://{BUCKET}/{prefix}", has_directories=False)
+    return Broken(place, proxy, volume, publish, stored)
+
+
+def _open_azure(stack: ExitStack, volume: Path) -> Broken:
+    server = stack.enter_context(azure_server())
+    there = urlsplit(server.endpoint)
+    proxy = stack.enter_context(tcp_proxy(port=there.port))
+    endpoint = f"http://127.0.0.1:{proxy.port}{there.path}"
+    storage = open_azure(AzureAccount(endpoint=endpoint, key=KEY), timeouts=SHORT)
+    stack.callback(storage.close)
+
+    def publish(content: bytes) -> None:
+        digest = hashlib.md5(content, usedforsecurity=False).digest()
+        server.put("data/a", Blob(content, "", base64.b64encode(digest).decode()))
+
+    def stored() -> bytes | None:
+        found = server.blobs.get("data/a")
+        return found.content if found else None
+
+    place = Place(storage, "az://data", has_directories=False)
+    return Broken(place, proxy, volume, publish, stored)
+
+
+DAMAGES = BREAKS | {
     "changed in the middle": Break(does="corrupt", after=300_000),
 }
 
 
-@pytest.mark.parametrize("told", BREAKS.values(), ids=BREAKS)
+@pytest.mark.parametrize("told", DAMAGES.values(), ids=DAMAGES)
 def test_a_download_that_breaks_leaves_nothing_and_may_be_tried_again(
     broken: Broken, told: Break
 ) -> None:
@@ -160,10 +213,7 @@ def test_a_download_that_breaks_leaves_nothing_and_may_be_tried_again(
     assert broken.download() == CONTENT
 
 
-UPLOADS = {name: told for name, told in BREAKS.items() if told.does != "corrupt"}
-
-
-@pytest.mark.parametrize("told", UPLOADS.values(), ids=UPLOADS)
+@pytest.mark.parametrize("told", BREAKS.values(), ids=BREAKS)
 def test_an_upload_that_breaks_is_an_error_and_may_be_tried_again(
     broken: Broken, told: Break
 ) -> None:
@@ -179,7 +229,7 @@ def test_an_upload_that_breaks_is_an_error_and_may_be_tried_again(
     assert broken.stored() == CONTENT
 
 
-@pytest.mark.parametrize("broken", ["https", "s3"], indirect=True)
+@pytest.mark.parametrize("broken", ["https", "s3", "gs", "azure"], indirect=True)
 def test_an_upload_of_which_a_byte_is_changed_on_the_way_is_an_error(
     broken: Broken,
 ) -> None:
@@ -193,7 +243,7 @@ def test_an_upload_of_which_a_byte_is_changed_on_the_way_is_an_error(
     assert broken.stored() == CONTENT
 
 
-@pytest.mark.parametrize("broken", ["s3"], indirect=True)
+@pytest.mark.parametrize("broken", ["s3", "gs", "azure"], indirect=True)
 def test_a_listing_that_comes_byte_by_byte_is_given_up(broken: Broken) -> None:
     broken.publish(CONTENT)
     broken.proxy.breaks.append(Break(does="trickle", after=500))

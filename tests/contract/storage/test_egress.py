@@ -11,13 +11,15 @@ from contract.storage.places import Place, http_storage
 from servers.http import Fault, HttpFiles, http_server
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.storage_config import Timeouts
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
 from tesk_model.url_lists import parse_url_lists
+from tesk_runtime.egress.policy import EgressPolicy
 
 TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=2))
 # The server is at 127.0.0.1; the rest of loopback is what must not be reached.
-POLICY = EgressPolicy(loopback=False, allowed=(ip_network("127.0.0.1"),))
+POLICY = EgressPolicy(
+    section="filer", loopback=False, allowed=(ip_network("127.0.0.1"),)
+)
 
 
 class NameServer:
@@ -81,7 +83,7 @@ def test_of_several_addresses_an_allowed_one_is_used(server: HttpFiles) -> None:
 def test_an_address_that_does_not_answer_is_followed_by_the_next(
     server: HttpFiles,
 ) -> None:
-    policy = EgressPolicy(allowed=(ip_network("127.0.0.0/8"),))
+    policy = EgressPolicy(section="filer", allowed=(ip_network("127.0.0.0/8"),))
     names = NameServer(["127.0.0.9", "127.0.0.1"])
 
     connection = Egress(policy, names.resolve).connect("data", port_of(server), 2)
@@ -109,7 +111,7 @@ def test_a_redirect_to_a_url_that_the_lists_refuse_fails_for_good(
 ) -> None:
     server.faults["/a"] = [Fault(status=302, location="/private/b")]
     urls = parse_url_lists((), (f"{server.url}/private",))
-    egress = Egress(EgressPolicy(), urls=urls)
+    egress = Egress(EgressPolicy(section="filer"), urls=urls)
     place = Place(http_storage(TIMEOUTS, egress=egress), "")
 
     with pytest.raises(StorageError, match=r"urls\.deny") as caught:
@@ -146,7 +148,7 @@ HOSTS = {
 
 @pytest.mark.parametrize("host", HOSTS.values(), ids=HOSTS)
 def test_is_neither_connected_to_nor_given_to_a_proxy(host: str) -> None:
-    policy = EgressPolicy(loopback=False)
+    policy = EgressPolicy(section="filer", loopback=False)
 
     with pytest.raises(StorageError, match="filer"):
         Egress(policy).connect(host, 80, 1)

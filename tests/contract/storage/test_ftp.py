@@ -10,7 +10,8 @@ import pytest
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.ports import StorageError
+from tesk_filer.ports import Source, Stat, StorageError
+from tesk_model.locations import parse_location
 
 
 @pytest.fixture
@@ -72,6 +73,37 @@ def test_a_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
         ftp.get(f"{ftp.url}/{number}")
 
     assert server.logins == ["anonymous"]
+
+
+def test_a_file_takes_the_commands_that_it_needs(ftp: Place, server: FtpFiles) -> None:
+    """Small files cost what their commands do: two in, five out."""
+    ftp.put(ftp.url + "/a", b"a")
+    server.commands.clear()
+
+    for _ in range(2):
+        with ftp.open(ftp.url + "/a", known=Stat(size=1)) as reader:
+            while reader.read(10):
+                pass
+    ftp.put(ftp.url + "/a", b"b")
+
+    fetched, sent = ["PASV", "RETR"], ["PASV", "STOR", "SIZE", "RNFR", "RNTO"]
+    assert server.commands == [*fetched, *fetched, *sent]
+
+
+def test_a_large_file_that_becomes_shorter_is_not_sent_as_a_whole(
+    ftp: Place, tmp_path: Path
+) -> None:
+    path = tmp_path / "volume"
+    path.write_bytes(bytes(10_000_000))
+    with path.open("rb") as file:
+        source = Source(
+            descriptor=file.fileno(), size=10_000_001, executable=False, tag="t"
+        )
+        with pytest.raises(StorageError, match="became shorter") as caught:
+            ftp.storage.write(parse_location(ftp.url + "/b"), source, lambda _: None)
+
+    assert caught.value.transient
+    assert [entry.name for entry in ftp.walk(ftp.url)] == ["volume"]
 
 
 def test_a_connection_that_the_server_closed_is_replaced(tmp_path: Path) -> None:

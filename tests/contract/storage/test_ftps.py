@@ -11,8 +11,8 @@ from files.certificates import Authority
 from servers.ftp import FtpKind, ftp_server
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
+from tesk_runtime.egress.policy import EgressPolicy
 
 ASKED = FtpKind(tls="asked")
 
@@ -21,7 +21,7 @@ class OtherPort(Egress):
     """Leads to a server whose port is not the one of the url."""
 
     def __init__(self, port: int) -> None:
-        super().__init__(EgressPolicy())
+        super().__init__(EgressPolicy(section="filer"))
         self._port = port
         self.asked: list[int] = []
 

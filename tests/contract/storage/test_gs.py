@@ -8,12 +8,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contract.storage.clouds import BUCKET, open_gs
 from contract.storage.places import Place
-from servers.gcs_faults import TOKEN, Fault, GcsFaults, gcs_faults
+from servers.gcs_faults import TOKEN, Fault, GcsFaults, account_key, gcs_faults
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import ChangedError, HaltedError, Stat, StorageError
 
@@ -208,25 +206,9 @@ def test_errors_are_told_as_lasting_or_passing(
     assert "secret" not in error.message
 
 
-@pytest.fixture(scope="session")
-def private_key() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
-
-
 @pytest.fixture
-def signed(server: GcsFaults, private_key: str) -> Iterator[Place]:
-    key = {
-        "type": "service_account",
-        "client_email": "tesk@project.iam.gserviceaccount.com",
-        "private_key": private_key,
-        "private_key_id": "1",
-        "token_uri": f"{server.url}/token",
-    }
+def signed(server: GcsFaults) -> Iterator[Place]:
+    key = account_key(f"{server.url}/token")
     storage = open_gs(GcsAccount(endpoint=server.url, key=json.dumps(key)))
     yield Place(storage, "gs://bucket/d", has_directories=False)
     storage.close()

@@ -144,6 +144,18 @@ def test_a_pipe_is_refused_at_once(local: Place, root: Path) -> None:
         local.get(local.url + "/pipe")
 
 
+def test_a_pipe_is_no_directory_and_no_file_to_name_instead(
+    local: Place, root: Path
+) -> None:
+    os.mkfifo(root / "pipe")
+    (root / "file").write_bytes(b"")
+
+    with pytest.raises(StorageError, match="is neither a file nor a directory"):
+        local.list(local.url + "/pipe")
+    with pytest.raises(StorageError, match="give the input type FILE"):
+        local.list(local.url + "/file")
+
+
 def test_a_folder_without_rights_says_so(local: Place, root: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")

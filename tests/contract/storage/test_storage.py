@@ -78,6 +78,33 @@ def test_content_arrives_byte_by_byte(place: Place, name: str, content: bytes) -
         assert reader.size == len(content)
 
 
+def test_what_it_says_of_a_file_that_it_wrote_is_what_it_says_later(
+    place: Place,
+) -> None:
+    url = place.at("a")
+
+    told = place.put(url, b"x")
+
+    stat = place.stat(url)
+    assert stat is not None
+    assert told in ("", stat.etag)
+
+
+@pytest.mark.parametrize("size", [0, 33 * 1024 * 1024], ids=["small", "in parts"])
+def test_an_object_store_says_what_it_wrote(removing_place: Place, size: int) -> None:
+    url = removing_place.at("a")
+
+    told = removing_place.put(url, bytes(size))
+
+    stat = removing_place.stat(url)
+    assert stat is not None
+    assert told
+    assert told == stat.etag
+    with removing_place.open(url) as reader:
+        assert told == reader.etag
+    assert told == removing_place.walk(removing_place.url)[0].etag
+
+
 def test_writing_again_replaces(place: Place) -> None:
     url = place.at("a")
     place.put(url, b"the first and longer one")

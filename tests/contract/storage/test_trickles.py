@@ -11,7 +11,8 @@ from servers.trickle import trickling_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.rest import Request, RestClient
-from tesk_filer.adapters.storage.sftp_protocol import Kind, SftpSession
+from tesk_filer.adapters.storage.sftp_protocol import Kind
+from tesk_filer.adapters.storage.sftp_session import SftpSession
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.ports import StorageError
 from tesk_model.url_lists import parse_url_patterns

@@ -10,8 +10,8 @@ from contract.storage.places import Place
 from servers.webhdfs import HdfsFiles, webhdfs_server
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.domain.credentials import BearerToken, Credential, Login
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import ChangedError, HaltedError, Stat, StorageError
+from tesk_runtime.egress.policy import EgressPolicy
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ def test_hdfs_urls_lead_to_the_port_of_webhdfs(server: HdfsFiles) -> None:
 
 def test_a_datanode_at_a_forbidden_address_is_not_reached(server: HdfsFiles) -> None:
     server.datanode = "169.254.169.254"
-    storage = open_webhdfs(egress=Egress(EgressPolicy()))
+    storage = open_webhdfs(egress=Egress(EgressPolicy(section="filer")))
 
     with pytest.raises(StorageError, match="always refused") as caught:
         Place(storage, "").put(f"{server.url}/a", b"x")

@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,8 +24,15 @@ from fakes.api_server import counted
 from programs.waiting import eventually
 from tesk.v1 import task_pb2 as pb
 from tesk_api.adapters.scheduler_client import SchedulerClient
-from tesk_api.domain.requests import Caller, NewTask, TagCondition, TaskQuery
+from tesk_api.domain.requests import (
+    Caller,
+    NewTask,
+    Subscription,
+    TagCondition,
+    TaskQuery,
+)
 from tesk_api.ports import TaskGateway
+from tesk_model.call_cache import CacheResult
 from tesk_model.errors import InvalidRequestError, NotFoundError
 from tesk_model.states import TaskState
 from tesk_model.task import Input, Task, TaskId, TaskView
@@ -292,3 +300,118 @@ def test_text_of_any_kind_survives(gateway: Gateway, alice: Caller) -> None:
 
     env = gateway.get(alice, task_id, TaskView.BASIC).executors[0].env
     assert dict(env) == {"Ä": "\n\t\U0001f600$(HOME)"}
+
+
+def state_of(gateway: Gateway, task_id: str) -> "pb.TaskState.ValueType":
+    return gateway.get(ADMIN, TaskId(task_id), TaskView.MINIMAL).state
+
+
+def cancel(
+    gateway: Gateway, caller: Caller, query: TaskQuery, *, dry_run: bool = False
+) -> list[str]:
+    """Go through all pages; return the tasks of all."""
+    found: list[str] = []
+    while True:
+        page = gateway.cancel_page(caller, query, dry_run=dry_run)
+        found += page.task_ids
+        if not page.next_page_token:
+            return found
+        query = replace(query, page_token=page.next_page_token)
+
+
+def test_tasks_that_match_are_canceled_page_by_page(gateway: Gateway) -> None:
+    ada, eve = Caller(user=NAMES()), Caller(user=NAMES())
+    wanted = [create(gateway, ada, name=f"x{number}") for number in range(3)]
+    kept = [create(gateway, ada, name="y"), create(gateway, eve, name="x")]
+    query = TaskQuery(name_prefix="x")
+
+    assert sorted(cancel(gateway, ada, query, dry_run=True)) == sorted(wanted)
+    assert sorted(cancel(gateway, ada, query)) == sorted(wanted)
+    assert not cancel(gateway, ada, query)
+    states = {state_of(gateway, each) for each in wanted}
+    assert states == {pb.TASK_STATE_CANCELED}
+    assert {state_of(gateway, each) for each in kept} == {pb.TASK_STATE_QUEUED}
+
+
+def test_each_of_many_tasks_has_its_result(gateway: Gateway) -> None:
+    caller = Caller(user=NAMES())
+    tasks = [
+        NewTask(task=make_task(name=str(number)), idempotency_key=f"k{number}")
+        for number in range(300)
+    ]
+
+    created = gateway.create_all(caller, tasks)
+
+    assert len(set(created)) == 300
+    assert gateway.create_all(caller, tasks[5:7]) == created[5:7]
+
+
+def subscription(caller: Caller, **filters: Any) -> Subscription:
+    return Subscription(caller, TaskQuery(**filters))
+
+
+def end_of_feed(gateway: Gateway) -> str:
+    page = gateway.list_changes([], "", limit=1)
+    assert page.changes == []
+    return page.next_cursor
+
+
+def test_changes_are_told_to_those_who_may_see_them(
+    gateway: Gateway, alice: Caller, bob: Caller
+) -> None:
+    cursor = end_of_feed(gateway)
+    task_id = create(gateway, alice, name="wanted")
+    gateway.cancel(alice, task_id)
+    everyone = [alice, bob, ADMIN]
+
+    page = gateway.list_changes(
+        [subscription(each) for each in everyone], cursor, limit=100
+    )
+
+    own = [each for each in page.changes if each.task_id == task_id]
+    assert own[-1].state is TaskState.CANCELED
+    assert own[-1].name == "wanted"
+    assert {tuple(each.matched) for each in own} == {(0, 2)}
+    assert not page.is_expired
+    assert page.next_number >= own[-1].number
+    again = gateway.list_changes([subscription(alice)], own[-1].cursor, limit=100)
+    assert task_id not in {each.task_id for each in again.changes}
+
+
+def test_changes_are_filtered_as_lists_are(gateway: Gateway, alice: Caller) -> None:
+    cursor = end_of_feed(gateway)
+    task_id = create(gateway, alice, name="ab", tags={"run": "1"})
+    asked = [
+        subscription(alice, name_prefix="a"),
+        subscription(alice, name_prefix="b"),
+        subscription(alice, tags=(TagCondition("run", ""),)),
+        subscription(alice, tags=(TagCondition("run", "2"),)),
+        subscription(alice, state=TaskState.CANCELED),
+    ]
+
+    page = gateway.list_changes(asked, cursor, limit=100)
+
+    (own,) = [each for each in page.changes if each.task_id == task_id]
+    assert tuple(own.matched) == (0, 2)
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "AAAA", "ä"])
+def test_a_cursor_of_nobody_is_expired(gateway: Gateway, cursor: str) -> None:
+    page = gateway.list_changes([subscription(ADMIN)], cursor, limit=1)
+
+    assert page.is_expired
+    assert gateway.list_changes([], page.next_cursor, limit=1).is_expired is False
+
+
+def test_the_call_cache_is_explained_to_those_who_may_see_a_task(
+    gateway: Gateway, alice: Caller, bob: Caller
+) -> None:
+    task_id = create(gateway, alice)
+
+    found = gateway.explain_call_cache(alice, task_id)
+
+    assert found.result is CacheResult.OFF
+    assert "was off" in found.explanation
+    assert gateway.explain_call_cache(ADMIN, task_id) == found
+    with pytest.raises(NotFoundError):
+        gateway.explain_call_cache(bob, task_id)

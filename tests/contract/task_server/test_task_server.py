@@ -118,3 +118,45 @@ def test_watching_shows_what_happened(make: Make) -> None:
     assert [(item.url, item.size) for item in task.outputs] == [("/x", 3)]
     assert task.system_logs == ("a note",)
     assert task.metadata == {"node": "n"}
+
+
+def test_tasks_that_match_are_counted_then_canceled(make: Make) -> None:
+    fake = FakeTaskServer()
+    server = make(fake)
+    for name in ("a1", "a2", "b"):
+        server.create_task(body(name=name))
+    query = TaskQuery(name_prefix="a", limit=1)
+
+    assert server.cancel_matching(query, dry_run=True) == 2
+    assert {task["state"] for task in fake.tasks.values()} == {"QUEUED"}
+    assert server.cancel_matching(query, dry_run=False) == 2
+    assert server.cancel_matching(query, dry_run=False) == 0
+    assert [task["state"] for task in fake.tasks.values()] == [
+        "CANCELED",
+        "CANCELED",
+        "QUEUED",
+    ]
+
+
+def test_a_check_creates_nothing(make: Make) -> None:
+    fake = FakeTaskServer()
+    fake.check = {"would_run": True}
+
+    assert make(fake).check_task(body()) == {"would_run": True}
+    assert not fake.tasks
+
+
+def test_a_server_that_checks_nothing_says_so(make: Make) -> None:
+    with pytest.raises(NotFoundError, match="checks no tasks"):
+        make(FakeTaskServer()).check_task(body())
+
+
+def test_what_the_call_cache_did_is_told(make: Make) -> None:
+    fake = FakeTaskServer()
+    server = make(fake)
+    task_id = server.create_task(body())
+    fake.cache_reports[task_id] = {"result": "HIT", "candidate": "t0"}
+
+    assert server.why_not_cached(task_id) == {"result": "HIT", "candidate": "t0"}
+    with pytest.raises(NotFoundError):
+        server.why_not_cached("t9")

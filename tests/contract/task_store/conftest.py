@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 
 from fakes.scheduler_observer import ListObserver
+from schedulers.databases import postgres_database, sqlite_database
 from servers.postgres import postgres_server
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+
+BACKENDS = ["sqlite", pytest.param("postgresql", marks=pytest.mark.engine)]
 
 
 @pytest.fixture(scope="session")
@@ -20,18 +20,12 @@ def postgres() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.engine)])
+@pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Make an empty database; return its url."""
+    """Make a database with the present schema and no task; return its url."""
     if request.param == "sqlite":
-        return sqlite_url(tmp_path / "tesk.db")
-    server: str = request.getfixturevalue("postgres")
-    name = f"tesk_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+        return sqlite_database(tmp_path / "tesk.db")
+    return postgres_database(request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Event
+from threading import Barrier, Event, get_ident
 
 import pytest
 
 from builders.scheduler_tasks import NOON, make_new_task
 from fakes.scheduler_observer import ListObserver
 from programs.waiting import eventually
-from tesk_model.errors import ConflictError
+from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.occurrences import TaskCreated
@@ -94,19 +94,66 @@ def test_each_transaction_is_told_with_the_units_that_share_it(
     eventually(lambda: observer.writes == [(1, True)])
 
 
-def test_a_transaction_is_told_after_its_callers_are_answered(url: str) -> None:
-    silent = Event()
+def test_what_gathers_is_told_after_its_callers_are_answered(url: str) -> None:
+    silent, busy, more = Event(), Event(), Event()
 
     class Slow(ListObserver):
         def wrote(self, *, units: int, seconds: float, succeeded: bool) -> None:
-            silent.wait(10)
+            if self.writes:
+                silent.wait(10)
             super().wrote(units=units, seconds=seconds, succeeded=succeeded)
+
+    def hold(_: Transaction) -> None:
+        busy.set()
+        more.wait(10)
 
     observer = Slow()
     store = SqlTaskStore.open(url, observer=observer)
-    store.write(create("t-1"))
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(store.write, hold)
+        busy.wait(10)
+        second = threads.submit(store.write, create("t-1"))
+        eventually(second.running)
+        more.set()
+        first.result(10)
+        second.result(10)
 
-    assert observer.writes == []
-    silent.set()
+        assert observer.writes == [(1, True)]
+        silent.set()
     store.close()
-    assert observer.writes == [(1, True)]
+    assert observer.writes == [(1, True), (1, True)]
+
+
+def test_a_single_caller_writes_in_its_own_thread(store: SqlTaskStore) -> None:
+    assert store.write(lambda _: get_ident()) == get_ident()
+
+
+def test_what_comes_while_another_writes_is_written_in_its_turn(
+    store: SqlTaskStore,
+) -> None:
+    busy, more = Event(), Event()
+    order: list[str] = []
+
+    def hold(_: Transaction) -> None:
+        busy.set()
+        more.wait(10)
+        order.append("first")
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(store.write, hold)
+        busy.wait(10)
+        second = threads.submit(store.write, lambda _: order.append("second"))
+        eventually(second.running)
+        more.set()
+        first.result(10)
+        second.result(10)
+
+    assert order == ["first", "second"]
+
+
+def test_a_closed_store_writes_nothing(url: str) -> None:
+    store = SqlTaskStore.open(url)
+    store.close()
+
+    with pytest.raises(UnavailableError):
+        store.write(create("t-1"))

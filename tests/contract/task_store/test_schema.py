@@ -1,6 +1,8 @@
 """Migrations make exactly the schema that the code uses."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from alembic import command
@@ -10,12 +12,24 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, create_engine, inspect, text
 
 from builders.scheduler_tasks import make_new_task
+from contract.task_store.conftest import BACKENDS
+from schedulers.databases import empty_postgres_database
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId, TransferStatus
 from tesk_scheduler.adapters.store import migrate as migration
+from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.schema import METADATA
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.load import Interval
+
+
+@pytest.fixture(params=BACKENDS)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Make a database without a schema, to which a test applies migrations."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "tesk.db")
+    return empty_postgres_database(request.getfixturevalue("postgres"))
 
 
 def move(engine: Engine, revision: str, *, by: Callable[[Config, str], None]) -> None:
@@ -156,6 +170,32 @@ def test_a_task_from_before_transfers_were_told_gets_them(url: str) -> None:
     assert (before, after) == ([], [status])
 
 
+OLD_LOG = """
+INSERT INTO executor_log (task_seq, position, exit_code, stdout, stderr)
+VALUES (1, 0, 0, :nothing, :nothing)
+"""
+
+
+def test_executors_from_before_their_usage_was_kept_have_none(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0014", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_TASK), {"seq": 1, "id": "t-1"})
+        connection.execute(
+            text("INSERT INTO document (task_seq, body) VALUES (1, :body)"),
+            {"body": b""},
+        )
+        connection.execute(text(OLD_LOG), {"nothing": b""})
+    engine.dispose()
+
+    store = SqlTaskStore.open(url)
+
+    [task] = store.tasks([TaskId("t-1")], owner=None, full=True, max_bytes=0).tasks
+    store.close()
+    [log] = task.executors
+    assert (log.exit_code, log.cpu, log.max_memory) == (0, None, None)
+
+
 def test_tasks_from_before_groups_were_kept_have_none(url: str) -> None:
     engine = create_engine(url)
     move(engine, "0007", by=command.upgrade)
@@ -220,3 +260,49 @@ def test_a_migration_may_take_longer_than_a_query(url: str) -> None:
         limit = connection.scalar(text("SHOW statement_timeout"))
     store.close()
     assert limit == "10s"
+
+
+OLD_QUEUED = OLD_REASON.replace("'t-1', 'alice', 3,", "'t-1', 'alice', 2,").replace(
+    ", 1, false, 0, :reason", ", 0, true, 0, :reason"
+)
+
+
+def test_tasks_from_before_priorities_have_none_and_are_in_their_queue(
+    url: str,
+) -> None:
+    engine = create_engine(url)
+    move(engine, "0008", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_QUEUED), {"reason": ""})
+        connection.execute(
+            text(
+                "INSERT INTO usage (kind, name, running, queued, cpu_millis, ram, disk)"
+                " VALUES ('user', 'alice', 0, 1, 0, 0, 0)"
+            )
+        )
+    engine.dispose()
+
+    store = SqlTaskStore.open(url)
+
+    [[task]] = store.queues(9)
+    store.close()
+    assert (task.id, task.priority) == ("t-1", 0)
+
+
+def test_tasks_from_before_the_load_was_shown_are_counted(url: str) -> None:
+    engine = create_engine(url)
+    move(engine, "0015", by=command.upgrade)
+    with engine.begin() as connection:
+        connection.execute(text(OLD_TASK), [{"seq": 1, "id": "t-1"}])
+        connection.execute(text("UPDATE task SET started = 1000000, ended = 2000000"))
+    engine.dispose()
+    store = SqlTaskStore.open(url)
+    began = datetime(1970, 1, 1, tzinfo=UTC)
+
+    [counts] = store.interval_counts(
+        [Interval(began, began + timedelta(minutes=1))], owner="alice"
+    )
+
+    store.close()
+    assert (counts.queued, counts.started, counts.complete) == (1, 1, 1)
+    assert counts.waited == timedelta(seconds=1)

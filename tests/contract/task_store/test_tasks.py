@@ -7,12 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from builders.scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.errors import ConflictError, TeskError
+from tesk_model.events import MAX_MEMORY_BYTES
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.domain.dimensions import QUEUED, RAM
+from tesk_scheduler.domain.dimensions import GPU, QUEUED, RAM
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import (
     ExecutorLogChange,
@@ -70,6 +71,46 @@ def test_a_record_has_the_groups_of_the_owner(store: TaskStore) -> None:
     records = [store.record(TaskId(each)) for each in ("t-1", "t-2")]
 
     assert [record and record.groups for record in records] == [GROUPS, ()]
+
+
+def test_the_oldest_tasks_are_the_first_that_waits_and_the_first_that_ended(
+    store: TaskStore,
+) -> None:
+    nothing = store.oldest()
+    later = [NOON + timedelta(seconds=each) for each in range(5)]
+    names = ("t-1", "t-2", "t-3", "t-4")
+    new = [make_new_task(each, created_at=later[n]) for n, each in enumerate(names)]
+    add(store, *new)
+    waiting = store.oldest()
+    change(store, "t-2", lambda tx, it: tx.save(it, canceled(it, later[3])))
+    change(store, "t-1", lambda tx, it: tx.save(it, canceled(it, later[4])))
+
+    assert nothing == (None, None)
+    assert waiting == (later[0], None)
+    assert store.oldest() == (later[2], later[3])
+
+
+def test_records_are_saved_together_or_not_at_all(store: TaskStore) -> None:
+    add(store, make_new_task("t-1"), make_new_task("t-2"), make_new_task("t-3"))
+    before = store.usage_of_all()
+    ids = [TaskId(each) for each in ("t-1", "t-2", "t-3")]
+
+    def cancel(tx: Transaction, *, changed: bool) -> None:
+        records = [tx.records([each])[each] for each in ids]
+        if changed:
+            records[1] = replace(records[1], attempt=7)
+        tx.save_all([(each, canceled(each, NOON)) for each in records])
+
+    with pytest.raises(ConflictError, match="meanwhile"):
+        store.write(lambda tx: cancel(tx, changed=True))
+    unchanged = store.usage_of_all()
+    store.write(lambda tx: cancel(tx, changed=False))
+
+    assert unchanged == before
+    assert {each.state for each in summaries(store, *ids).values()} == {
+        TaskState.CANCELED
+    }
+    assert store.usage_of_all()[ALICE][QUEUED] == 0
 
 
 def test_a_summary_is_for_the_owner(store: TaskStore) -> None:
@@ -249,7 +290,14 @@ def test_executor_logs_grow(store: TaskStore) -> None:
     begin(store, "t-1")
     first = ExecutorLogChange(index=0, started_at=NOON)
     live = ExecutorLogChange(index=0, stdout="a\0ä", stderr="")
-    last = ExecutorLogChange(index=0, ended_at=NOON, exit_code=0, stdout="done")
+    last = ExecutorLogChange(
+        index=0,
+        ended_at=NOON,
+        exit_code=0,
+        stdout="done",
+        cpu_seconds=1.25,
+        max_memory_bytes=MAX_MEMORY_BYTES,
+    )
     for step in (first, live, last, ExecutorLogChange(index=1)):
         change(
             store,
@@ -264,6 +312,10 @@ def test_executor_logs_grow(store: TaskStore) -> None:
         (1, None, b""),
     ]
     assert logs[0].started == logs[0].ended
+    assert [(log.cpu, log.max_memory) for log in logs] == [
+        (1_250_000, MAX_MEMORY_BYTES),
+        (None, None),
+    ]
     record = store.record(T1)
     assert record is not None
     assert store.executors(record.seq) == [(0, 0), (1, None)]
@@ -389,3 +441,37 @@ def test_tasks_with_many_outputs_are_deleted_a_few_at_once(store: TaskStore) -> 
     counts = [store.write(delete) for _ in range(4)]
 
     assert counts == [1, 1, 1, 0]
+
+
+def test_gpus_of_a_type_and_namespaces_have_counters_of_their_own(
+    store: TaskStore,
+) -> None:
+    demand = make_demand(gpu=2)
+    a100 = make_new_task("t-1", gpu_type="a100", namespace='team "a"', demand=demand)
+    add(store, a100, make_new_task("t-2", demand=demand))
+    begin(store, "t-1")
+    begin(store, "t-2")
+
+    usage = store.usage_of_all()
+
+    namespace = Subject(SubjectKind.NAMESPACE, 'team "a"')
+    assert usage[EVERYBODY][GPU] == 4
+    assert usage[EVERYBODY._replace(gpu_type="a100")][GPU] == 2
+    assert usage[ALICE._replace(gpu_type="a100")][GPU] == 2
+    assert usage[namespace] == usage[namespace._replace(gpu_type="a100")]
+    assert store.write(lambda tx: tx.usage({namespace}))[namespace][GPU] == 2
+    record = store.record(T1)
+    assert record is not None
+    assert (record.gpu_type, record.namespace) == ("a100", 'team "a"')
+    assert set(record.subjects) <= usage.keys()
+
+
+def test_a_queued_task_is_charged_to_all_that_it_was_stored_with(
+    store: TaskStore,
+) -> None:
+    task = make_new_task("t-1", group="g", gpu_type="a100", namespace="n")
+    add(store, task)
+
+    ((queued,),) = store.queues(5)
+
+    assert queued.subjects == task.subjects

@@ -16,8 +16,9 @@ import bcrypt
 import pytest
 
 from builders.tasks import make_task_json
-from fakes.api_process import ApiProcess, free_port, run_api, serve_scheduler, start_api
+from fakes.api_process import ApiProcess, run_api, serve_scheduler, start_api
 from fakes.api_scheduler import MemoryScheduler
+from programs.ports import free_port
 from programs.waiting import eventually
 
 BODY = json.dumps(make_task_json()).encode()

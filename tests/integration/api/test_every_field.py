@@ -15,7 +15,7 @@ from fakes.api_scheduler import MemoryScheduler
 from fakes.api_server import INFO, counted, make_client
 from schedulers.running import running_scheduler
 from schedulers.served import RunningScheduler
-from schedulers.transfers import OUT, Transfer, assigned_attempt
+from schedulers.transfers import IN, OUT, Transfer, assigned_attempt
 from tesk.v1 import assignment_service_pb2, task_pb2
 from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_scheduler.config import SchedulerSettings
@@ -25,7 +25,10 @@ Json = dict[str, Any]
 # What the server alone says of a task.
 SERVER = frozenset({"id", "state", "logs", "creation_time"})
 # Beyond TES: in the live view alone.
-EXTENSIONS = frozenset({"reason", "reason_code", "transfers"})
+EXTENSIONS = frozenset(
+    {"reason", "reason_code", "transfers", "wait", "charged", "input_sizes"}
+)
+EXTENSIONS_OF_LOGS = frozenset({"logs.logs.cpu_seconds", "logs.logs.max_memory_bytes"})
 # Where not any value will do.
 VALUES: Json = {
     "backend_parameters": {"key": "value"},
@@ -92,8 +95,16 @@ def run_to_its_end(running: RunningScheduler) -> None:
         report(
             transfer, metadata=assignment_service_pb2.Metadata(entries={"node": "n"})
         )
+        size = task_pb2.InputSize(index=0, files=1, size_bytes=8)
+        transfer.finish(IN, files=1, bytes=8, input_sizes=[size])
         transfer.run_executors(
-            start_time=now, end_time=now, exit_code=0, stdout="out", stderr="err"
+            start_time=now,
+            end_time=now,
+            exit_code=0,
+            stdout="out",
+            stderr="err",
+            cpu_seconds=1.5,
+            max_memory_bytes=7,
         )
         transfer.add(task_pb2.OutputFileLog(url="/url", path="/path", size_bytes=5))
         transfer.finish(OUT)
@@ -137,8 +148,22 @@ def test_every_field_of_a_task_that_has_ended_is_shown(
     full = document(client.get(f"/v1/tasks/{task_id}?view=FULL"))
     live = document(client.get(f"/tesk/v1/tasks/{task_id}"))
 
-    assert set(missing(task_pb2.Task.DESCRIPTOR, full)) == EXTENSIONS
-    assert set(live) >= EXTENSIONS
+    assert (
+        set(missing(task_pb2.Task.DESCRIPTOR, full)) == EXTENSIONS | EXTENSIONS_OF_LOGS
+    )
+    assert set(live) >= EXTENSIONS - {"wait"}  # it waits for nothing any more
+    (executor,) = live["executors"]
+    assert (executor["cpu_seconds"], executor["max_memory_bytes"]) == (1.5, "7")
+    assert live["input_sizes"] == [{"index": 0, "files": "1", "size_bytes": "8"}]
+    assert live["charged"].keys() == {"cpu_cores", "ram_gb", "disk_gb"}
+    (log,) = full["logs"]
+    assert log["metadata"] == {
+        "node": "n",
+        "inputs": "1 file, 8 B",
+        "outputs": "0 files, 0 B",
+        "executors[0].cpu_seconds": "1.500",
+        "executors[0].max_memory_bytes": "7",
+    }
 
 
 def resolved(schemas: Json, schema: Json) -> Json:
@@ -169,10 +194,15 @@ def undocumented(
             yield from undocumented(inner, schemas, properties[field.name], f"{name}.")
 
 
-@pytest.mark.parametrize("schema", ["Task", "TaskBody"])
-def test_every_field_is_documented(client: Client, schema: str) -> None:
+SCHEMAS = {"Task": EXTENSIONS | EXTENSIONS_OF_LOGS, "TaskBody": EXTENSIONS}
+
+
+@pytest.mark.parametrize(("schema", "beyond_tes"), SCHEMAS.items())
+def test_every_field_is_documented(
+    client: Client, schema: str, beyond_tes: frozenset[str]
+) -> None:
     schemas = document(client.get("/openapi.json"))["components"]["schemas"]
 
     found = undocumented(task_pb2.Task.DESCRIPTOR, schemas, schemas[schema])
 
-    assert set(found) == EXTENSIONS
+    assert set(found) == beyond_tes

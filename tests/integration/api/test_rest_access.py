@@ -47,6 +47,9 @@ def test_users_see_their_own_tasks_only(scheduler: MemoryScheduler) -> None:
         ("GET", "/v1/tasks/t-1"),
         ("POST", "/v1/tasks/t-1:cancel"),
         ("GET", "/tesk/v1/tasks/t-1"),
+        ("GET", "/tesk/v1/tasks/t-1/report"),
+        ("POST", "/tesk/v1/tasks:batch"),
+        ("POST", "/tesk/v1/tasks:cancel"),
     ],
 )
 def test_tasks_need_credentials(
@@ -61,6 +64,38 @@ def test_tasks_need_credentials(
     check_problem(answer, 401)
     assert answer.headers["WWW-Authenticate"] == 'Basic realm="x"'
     assert client.get("/v1/service-info").status_code == 200
+
+
+PAGES = ("/web/tasks", "/web/tasks/t-1", "/web/submit")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_need_credentials_and_the_browser_asks(
+    scheduler: MemoryScheduler, path: str
+) -> None:
+    client = make_client(
+        scheduler, authenticator=cast("Authenticator", NameAuthenticator())
+    )
+
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.mimetype) == (401, "text/html")
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="x"'
+
+
+def test_users_see_nothing_of_each_other_on_pages(scheduler: MemoryScheduler) -> None:
+    client = make_client(
+        scheduler, authenticator=cast("Authenticator", NameAuthenticator())
+    )
+    alice, bob = {"Authorization": "alice"}, {"Authorization": "bob"}
+    client.post("/v1/tasks", json=make_task_json(name="secret"), headers=alice)
+
+    assert "secret" in client.get("/web/tasks", headers=alice).text
+    assert "alice" in client.get("/web/tasks", headers=alice).text
+    assert "secret" not in client.get("/web/tasks", headers=bob).text
+    for path in ("/web/tasks/t-1", "/web/submit?like=t-1"):
+        answer = client.get(path, headers=bob)
+        assert (answer.status_code, "secret" in answer.text) == (404, False)
 
 
 def test_options_need_no_credentials(scheduler: MemoryScheduler) -> None:

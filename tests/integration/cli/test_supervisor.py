@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from programs.ports import free_port
 from programs.small_services import SUPERVISOR_PROGRAM, SmallServer, small_supervisor
-from programs.stack import free_port
 from programs.waiting import eventually
 from tesk_cli.domain.health import HealthPolicy
 from tesk_cli.domain.restarts import RestartPolicy

@@ -10,6 +10,8 @@ from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord
 from servers.azure import KEY, azure_server
 from servers.gcs import gcs_server
+from servers.gcs_faults import gcs_faults
+from servers.identities import TOKEN, identity_server
 from servers.webhdfs import webhdfs_server
 from tesk_model.task import FileType, Input, Output
 
@@ -117,6 +119,39 @@ def test_a_blob_is_read_by_its_url_of_https_too(
         assert (filer.volume / "two").read_bytes() == b"100%.gz" * 1000
 
 
+def test_a_federated_identity_is_exchanged_by_googles_library(
+    record: TransferRecord, tmp_path: Path
+) -> None:
+    (tmp_path / "jwt").write_text("jwt.of.a-workload")
+    with gcs_faults() as google, identity_server() as identities:
+        google.content = b"content"
+        document = {
+            "type": "external_account",
+            "audience": "//iam.googleapis.com/pools/x",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": f"http://{identities.address}/sts",
+            "credential_source": {"file": str(tmp_path / "jwt")},
+        }
+        (tmp_path / "federated.json").write_text(json.dumps(document))
+        entry = {"prefix": "gs://bucket", "gcs": {"endpoint": google.url}}
+        credentials = tmp_path / "credentials.yaml"
+        credentials.write_text(json.dumps({"credentials": [entry]}))
+        record.inputs = (Input(path="/a", url="gs://bucket/a"),)
+        environ = {
+            "TESK_FILER_CREDENTIALS": str(credentials),
+            "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "federated.json"),
+        }
+        filer = FilerRun(tmp_path, environ=environ)
+
+        code, log = filer.run(record, "inputs")
+
+    assert code == 0, log
+    assert (filer.volume / "a").read_bytes() == b"content"
+    (asked,) = identities.asked
+    assert (asked.path, asked.fields["subject_token"]) == ("/sts", "jwt.of.a-workload")
+    assert google.authorizations == [f"Bearer {TOKEN}"]
+
+
 LIBRARIES = {
     "google/auth": ("gs://bucket/a", "google-auth is not installed"),
     "azure": (
@@ -135,10 +170,14 @@ def test_a_library_that_is_missing_is_named(
     absent.write_text("raise ImportError")
     url, message = LIBRARIES[library]
     record.inputs = (Input(path="/a", url=url),)
+    (tmp_path / "federated.json").write_text('{"type": "external_account"}')
+    environ = {
+        "PYTHONPATH": f"{tmp_path}/path",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "federated.json"),
+        "AZURE_CLIENT_CERTIFICATE_PATH": str(tmp_path / "certificate.pem"),
+    }
 
-    code, _ = FilerRun(tmp_path, environ={"PYTHONPATH": f"{tmp_path}/path"}).run(
-        record, "inputs"
-    )
+    code, _ = FilerRun(tmp_path, environ=environ).run(record, "inputs")
 
     assert code == 65
     assert message in record.result.error

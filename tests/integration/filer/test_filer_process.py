@@ -113,7 +113,7 @@ def test_a_transfer_that_cannot_be_traced_has_its_result(
 LIBRARIES = {
     "content": (),
     "file": (),
-    "http": ("urllib3",),
+    "http": ("httptools",),
     "ftp": ("ftplib",),
     "s3": ("httptools",),
 }

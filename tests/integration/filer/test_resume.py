@@ -12,7 +12,7 @@ from fakes.filer_scheduler import TransferRecord
 from programs.waiting import eventually
 from servers.http import Fault, HttpFiles, http_server
 from servers.s3 import s3_server
-from tesk_model.task import Input, Output
+from tesk_model.task import FileType, Input, Output
 
 MIB = 1024 * 1024
 SIGNALS = {"SIGKILL": -9, "SIGTERM": 143}
@@ -171,3 +171,42 @@ def test_a_large_file_goes_on_with_the_part_that_was_on_the_way(
     assert code == 0, log
     assert (filer.volume / "large").read_bytes() == content
     assert web.sent == {"/large": 8 * MIB}
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_small_outputs_on_the_way_are_visible_whole_or_not_at_all(
+    record: TransferRecord, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "files").mkdir()
+    slow = {"TESK_FILER_MAX_BYTES_PER_SECOND": "100000"}
+    filer = FilerRun(tmp_path, (tmp_path / "files",), environ=slow)
+    names = [f"d{number % 3}/{number:03}" for number in range(100)]
+    for each in names:
+        (filer.volume / "out" / each).parent.mkdir(parents=True, exist_ok=True)
+        (filer.volume / "out" / each).write_text(each * 1000)
+    url = f"file://{tmp_path}/files/out"
+    record.outputs = (Output(path="/out", url=url, type=FileType.DIRECTORY),)
+    with filer.start(record, "outputs") as process:
+        while not record.reports or not record.reports[-1].bytes_done:
+            record.reported.clear()
+            assert record.reported.wait(100)
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=GRACE)
+    assert process.returncode == SIGNALS[name]
+    found = {
+        str(each.relative_to(tmp_path / "files/out")): each.read_text()
+        for each in (tmp_path / "files/out").rglob("[0-9]*")
+        if each.is_file()
+    }
+    assert found.items() <= {each: each * 1000 for each in names}.items()
+    assert len(found) < len(names)
+    assert {path for _, path in record.uploaded} <= {f"/out/{each}" for each in found}
+
+    code, log = FilerRun(tmp_path, filer.roots).run(record, "outputs")
+
+    assert code == 0, log
+    assert sorted(
+        str(each.relative_to(tmp_path / "files/out"))
+        for each in (tmp_path / "files/out").rglob("*")
+        if each.is_file()
+    ) == sorted(names)

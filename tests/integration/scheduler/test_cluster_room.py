@@ -1,9 +1,8 @@
 """A burst on a small cluster: what runs is what the cluster holds, and all ends."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,11 +13,11 @@ from schedulers.stepped import SteppedSchedulers
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.capacity import OwnPods
-from tesk_scheduler.domain.quota import Limit
+from tesk_scheduler.domain.quota import Amounts, Limit
 from tesk_scheduler.domain.transitions import with_state
+from tesk_scheduler.ports.cluster import Nodes
 from tesk_scheduler.ports.store import Transaction
 
 
@@ -30,8 +29,8 @@ class SmallCluster:
             Limit(cpu_millis=300, ram=8 * GIB, running=20)
         ]
 
-    def nodes(self) -> Sequence[Limit] | None:
-        return self.rooms
+    def nodes(self, _reserve: Amounts, /) -> Nodes | None:
+        return None if self.rooms is None else Nodes(self.rooms)
 
     def bound(self) -> Limit:
         return Limit()
@@ -51,14 +50,12 @@ def cluster() -> SmallCluster:
 
 
 @pytest.fixture
-def stepped(tmp_path: Path, cluster: SmallCluster) -> Iterator[SteppedSchedulers]:
+def stepped(store: SqlTaskStore, cluster: SmallCluster) -> SteppedSchedulers:
     """Prepare; nothing runs by itself. A taskmaster takes one task."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     clock = FrozenClock()
-    yield SteppedSchedulers(
+    return SteppedSchedulers(
         store=store, launcher=FakeLauncher(), clock=clock, cluster=cluster
     )
-    store.close()
 
 
 def in_progress(stepped: SteppedSchedulers, count: int) -> list[str]:
@@ -114,6 +111,8 @@ def test_a_node_that_comes_is_used_at_once(
     leader.reconcile()
 
     cluster.rooms = [*(cluster.rooms or ()), *(cluster.rooms or ())]
+    for name, held in (("tm-1", "t-1"), ("tm-2", "t-2")):
+        stepped.call(name, held)  # only then another is started
     leader.reconcile()
 
     assert in_progress(stepped, 3) == ["t-1", "t-2", "t-3"]

@@ -1,19 +1,14 @@
 """The leader starts, adopts, reassigns and removes taskmasters."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.stepped import LEASE, SteppedSchedulers
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
-from tesk_scheduler.adapters.store.engines import sqlite_url
-from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.transitions import canceled
 from tesk_scheduler.ports.launcher import LaunchError
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
@@ -24,14 +19,6 @@ NODES = "0/3 nodes are available: 3 Insufficient memory."
 NEVER_DELETED = """
 CREATE TRIGGER never BEFORE DELETE ON task BEGIN SELECT RAISE(ABORT, 'never'); END
 """
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
-    """Prepare; nothing runs by itself."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
-    store.close()
 
 
 @pytest.fixture

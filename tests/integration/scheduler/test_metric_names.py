@@ -3,21 +3,39 @@
 import json
 import re
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from builders.scheduler_tasks import NOON
+from builders.webhooks import make_delivery
 from programs.waiting import eventually
-from schedulers.served import RunningScheduler, create_request
+from schedulers.calls import CallRuns
+from schedulers.databases import sqlite_database
+from schedulers.served import RunningScheduler, create_request, make_collector
 from schedulers.stepped import lose_a_taskmaster
 from schedulers.transfers import IN, OUT, started_transfer
 from tesk.v1 import assignment_service_pb2 as pb
-from tesk.v1 import transfer_service_pb2
+from tesk.v1 import task_pb2, transfer_service_pb2
 from tesk_api.http.metrics import RequestMetrics
+from tesk_runtime.clock import SystemClock
 from tesk_scheduler.adapters.event_metrics import EventMetrics
-from tesk_scheduler.adapters.metrics import StoreCollector
-from tesk_scheduler.adapters.store.engines import sqlite_url
+from tesk_scheduler.adapters.quota_file import QuotaFile
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.status import Status
+from tesk_scheduler.adapters.webhooks.reports import BacklogCollector, DeliveryReports
+from tesk_scheduler.adapters.webhooks.signing import SecretFiles
+from tesk_scheduler.adapters.webhooks.targets_file import TargetsFile
+from tesk_scheduler.config import SchedulerSettings
+from tesk_scheduler.domain.calls import CacheScope
+from tesk_scheduler.domain.quota import Limit
+from tesk_scheduler.domain.webhooks.deliveries import (
+    Outcome,
+    Response,
+    SendResult,
+    Settled,
+)
+from tesk_scheduler.ports.webhooks import Backlog, Trimmed
 
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs/operating.md").read_text("utf-8")
@@ -27,12 +45,46 @@ WATCHED = (CHART / "templates/monitoring/alerts.yaml").read_text("utf-8")
 NAME = r"tesk_[a-z_]+"
 
 
+@pytest.fixture
+def scheduler_settings() -> SchedulerSettings:
+    """Let results of earlier tasks count."""
+    return SchedulerSettings(
+        tasks_per_taskmaster=2, max_taskmasters=2, call_cache=CacheScope.OWNER
+    )
+
+
 def named() -> set[str]:
     """Return every metric that somebody is told to look at."""
     exact = re.findall(rf"\b{NAME}", SHOWN + WATCHED)
     assert json.loads(SHOWN)["panels"]
     families = re.findall(rf"`({NAME})`", GUIDE)
     return {*exact, *families}
+
+
+class Selection(NamedTuple):
+    """A metric and one of its labels, as alerts select by it."""
+
+    name: str
+    label: str
+    pattern: str
+
+    def is_in(self, text: str) -> bool:
+        """Tell whether a line has such a label."""
+        label = re.compile(rf'[{{,]{self.label}="({self.pattern})"')
+        return any(label.search(line) for line in samples(text, self.name))
+
+
+def selections() -> list[Selection]:
+    """Return what alerts select beside the labels of scrapes."""
+    found = [
+        Selection(name, label, pattern)
+        for name, labels in re.findall(
+            rf"({NAME})\{{ \{{\{{- \$\w+ \}}\}},([^}}]+)\}}", WATCHED
+        )
+        for label, pattern in re.findall(r'(\w+)=~?"([^"]*)"', labels)
+    ]
+    assert len({each.name for each in found}) > 3
+    return found
 
 
 def samples(text: str, name: str) -> list[str]:
@@ -55,9 +107,43 @@ def live(running: RunningScheduler) -> None:
         eventually(lambda: "attempt left files" in running.observer.titles(task_id))
         while "task ended" not in running.observer.titles(task_id):
             transfer.taskmaster.work(transfer.taskmaster.sync(0.2))
-    (other,) = running.create_all([create_request()])
+    runs = CallRuns(running)
+    runs.run(runs.begin())
+    again = runs.begin()
+    runs.check(again)
+    runs.take(again)
+    gpus = task_pb2.Resources(backend_parameters={"gpu_type": "a100"})
+    (other,) = running.create_all([create_request(resources=gpus)])
     running.cancel(other)
     eventually(lambda: "cancel requested" in running.observer.titles(other))
+
+
+class Webhooks:
+    """All that webhooks count."""
+
+    def __init__(self, folder: Path, registry: CollectorRegistry) -> None:
+        self._file = folder / "webhooks.yaml"
+        self._file.write_text("{}")
+        self._targets = TargetsFile(
+            self._file,
+            secrets=SecretFiles(folder),
+            plain_http=False,
+            changed=lambda: None,
+            registry=registry,
+        )
+        self._reports = DeliveryReports(registry)
+        backlog = Backlog({"lab": 1}, 1, NOON)
+        registry.register(BacklogCollector(lambda: backlog, SystemClock()))
+
+    def live(self) -> None:
+        delivery = make_delivery()
+        self._reports.tried(delivery, SendResult(response=Response.ACCEPTED), 0.1)
+        for outcome in Outcome:
+            self._reports.settled(Settled(delivery=delivery, outcome=outcome))
+        self._reports.trimmed(Trimmed(1, 1))
+        self._reports.lost()
+        self._file.write_text("unknown: 1")
+        self._targets.check()
 
 
 def rendered(*registries: CollectorRegistry) -> str:
@@ -68,20 +154,31 @@ def test_metrics_that_are_named_exist_and_change(
     running: RunningScheduler, tmp_path: Path
 ) -> None:
     requests, second = RequestMetrics(), CollectorRegistry()
-    running.registry.register(
-        StoreCollector(running.store, running.launcher.revision, Status())
+    quota = tmp_path / "quota.yaml"
+    quota.write_text("{}")
+    followed = QuotaFile(
+        quota, machine_capacity=Limit(), changed=lambda: None, registry=second
     )
+    webhooks = Webhooks(tmp_path, second)
+    running.registry.register(make_collector(running))
     before = rendered(running.registry) + rendered(second)
 
+    quota.write_text("{order: strict}")
+    followed.check()
     live(running)
-    store = SqlTaskStore.open(
-        sqlite_url(tmp_path / "other.db"), observer=EventMetrics(second)
-    )
+    webhooks.live()
+    quota.write_text("unknown: 1")
+    followed.check()
+    events = EventMetrics(second)
+    events.answered("TaskService/GetTask", "UNAVAILABLE", 0.1)
+    store = SqlTaskStore.open(sqlite_database(tmp_path / "other.db"), observer=events)
     lose_a_taskmaster(store)
     store.close()
-    requests.observe(method="GET", route="/tasks", status=200, seconds=0.1)
+    for status in (200, 503):
+        requests.observe(method="GET", route="/tasks", status=status, seconds=0.1)
+    ended = "tesk_scheduler_tasks_ended_total"
     eventually(
-        lambda: "tesk_scheduler_tasks_ended_total{" in rendered(running.registry)
+        lambda: samples(rendered(running.registry), ended) != samples(before, ended)
     )
     after = rendered(running.registry, second) + requests.render().decode()
 
@@ -94,12 +191,11 @@ def test_metrics_that_are_named_exist_and_change(
         name for name in counted if samples(before, name) == samples(after, name)
     ]
     assert unchanged == []
+    assert [each for each in selections() if not each.is_in(after)] == []
 
 
 def test_every_metric_is_in_the_guide(running: RunningScheduler) -> None:
-    running.registry.register(
-        StoreCollector(running.store, running.launcher.revision, Status())
-    )
+    running.registry.register(make_collector(running))
     described = set(re.findall(rf"`({NAME})`", GUIDE))
 
     families = re.findall(

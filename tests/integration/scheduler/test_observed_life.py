@@ -7,6 +7,7 @@ import pytest
 
 from fakes.scheduler_observer import ListObserver
 from programs.waiting import eventually
+from schedulers.databases import sqlite_database
 from schedulers.served import RunningScheduler, create_request
 from schedulers.stepped import lose_a_taskmaster
 from schedulers.transfers import IN, OUT, Transfer, started_transfer
@@ -14,7 +15,6 @@ from tesk.v1 import assignment_service_pb2, task_service_pb2
 from tesk.v1 import transfer_service_pb2 as pb
 from tesk_model.errors import NotFoundError
 from tesk_model.states import TaskState
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.occurrences import (
     AttemptAssigned,
@@ -187,7 +187,7 @@ def test_transfers_of_a_filer_of_an_earlier_release_are_told(
 
 def test_a_lost_taskmaster_and_the_takeover_are_told(tmp_path: Path) -> None:
     observer = ListObserver()
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"), observer=observer)
+    store = SqlTaskStore.open(sqlite_database(tmp_path / "tesk.db"), observer=observer)
     lose_a_taskmaster(store)
     store.close()
 

@@ -1,6 +1,5 @@
 """A scheduler and its pods, when either or the API server between them fails."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from schedulers.stepped import SteppedSchedulers
 from taskmasters.launchers import PodLaunchers
 from tesk_kubernetes.api import PODS
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 
@@ -41,11 +39,9 @@ def cluster(tmp_path: Path) -> PodLaunchers:
 
 
 @pytest.fixture
-def stepped(tmp_path: Path, cluster: PodLaunchers) -> Iterator[SteppedSchedulers]:
+def stepped(store: SqlTaskStore, cluster: PodLaunchers) -> SteppedSchedulers:
     """Prepare; nothing runs by itself."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=cluster.clock)
-    store.close()
+    return SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=cluster.clock)
 
 
 def leader_of_a_busy_taskmaster(

@@ -11,14 +11,22 @@ from typing import Any
 import pytest
 import yaml
 
+from cluster.faults import make_quota
 from cluster.kube import Kube, name_of
 from programs.waiting import eventually
 from taskmasters.launchers import LAUNCHER, OWNER, make_template
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.labels import attempt_labels, common_labels
 from tesk_kubernetes.settings import KubernetesSettings
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
 from tesk_runtime.clock import SystemClock
-from tesk_scheduler.adapters.kubernetes.cluster import open_pod_launcher
+from tesk_scheduler.adapters.kubernetes.cluster import (
+    open_pod_launcher,
+    open_task_objects,
+)
 from tesk_scheduler.adapters.kubernetes.pod_launcher import PodLauncher
+from tesk_scheduler.adapters.kubernetes.task_objects import ClusterTaskObjects
 from tesk_scheduler.ports.launcher import LaunchError
 
 pytestmark = pytest.mark.cluster
@@ -38,12 +46,20 @@ RULES: list[dict[str, Any]] = [
         "verbs": ["get"],
     },
     {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "delete"]},
+    {
+        "apiGroups": [""],
+        "resources": ["persistentvolumeclaims"],
+        "verbs": ["list", "delete"],
+    },
+    {"apiGroups": [""], "resources": ["secrets"], "verbs": ["delete"]},
 ]
 MAIN: JsonObject = make_template()["spec"]["containers"][0]
 # Ends with 9 when it is asked to.
 FRAGILE = MAIN | {"command": ["sh", "-c", "trap 'exit 9' TERM; sleep 600 & wait"]}
 END = "(sleep 1; kill 1) >/dev/null 2>&1 &"
 _CORE = "/api/v1/namespaces"
+INSTANCE = "tesk-test"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 
@@ -74,6 +90,38 @@ class Ground:
         )
         with contextlib.closing(launcher):
             yield launcher
+
+    def task_objects(self) -> ClusterTaskObjects:
+        """Return what tasks have in the namespace, with the rights of the scheduler."""
+        return open_task_objects(
+            KubernetesSettings(namespaces=(self.namespace,), instance=INSTANCE),
+            {"KUBECONFIG": str(self.folder / "kubeconfig")},
+        )
+
+    def leave(self, attempt: Attempt) -> None:
+        """Make what an attempt has: an anchor that owns a claim and a Job."""
+        labels = {**common_labels(INSTANCE, "task"), **attempt_labels(attempt)}
+        core = f"{_CORE}/{self.namespace}"
+        meta = {"name": attempt.name, "labels": labels}
+        anchor = self.kube.call("POST", f"{core}/secrets", body={"metadata": meta})
+        owner = {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "name": attempt.name,
+            "uid": anchor["metadata"]["uid"],
+        }
+        owned = meta | {"ownerReferences": [owner]}
+        claim = {
+            "accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "1Mi"}},
+        }
+        path = f"{core}/persistentvolumeclaims"
+        self.kube.call("POST", path, body={"metadata": owned, "spec": claim})
+        pod = {"restartPolicy": "Never", "containers": [MAIN]}
+        job = {"suspend": True, "template": {"spec": pod}}
+        named = owned | {"name": f"{attempt.name}-x0"}
+        path = f"/apis/batch/v1/namespaces/{self.namespace}/jobs"
+        self.kube.call("POST", path, body={"metadata": named, "spec": job})
 
     def install(self) -> None:
         """Make the owner, and an account with the rights of the scheduler."""
@@ -143,6 +191,33 @@ def test_a_taskmaster_that_ends_by_itself_has_ended(ground: Ground) -> None:
         assert ground.kube.list("pods", ground.namespace) == []
 
 
+def test_what_an_attempt_left_is_listed_and_removed_with_its_anchor(
+    ground: Ground,
+) -> None:
+    left, stays = Attempt(TaskId("left"), 1), Attempt(TaskId("stays"), 2)
+    for attempt in (left, stays):
+        ground.leave(attempt)
+    objects = ground.task_objects()
+
+    found = sorted(objects.list())
+    objects.remove(found[0])
+    objects.remove(found[0])
+
+    assert [(each.attempt, each.kind) for each in found] == [
+        (attempt, kind)
+        for attempt in (left, stays)
+        for kind in ("Job", "PersistentVolumeClaim")
+    ]
+    for kind in ("secrets", "jobs"):
+        eventually(lambda kind=kind: _names(ground, kind, left) == [])  # type: ignore[misc]
+        assert _names(ground, kind, stays)
+
+
+def _names(ground: Ground, kind: str, attempt: Attempt) -> list[str]:
+    names = (name_of(each) for each in ground.kube.list(kind, ground.namespace))
+    return [name for name in names if name.startswith(attempt.name)]
+
+
 CAUSES: dict[str, tuple[dict[str, Any], str]] = {
     "no node has room": (
         {"nodeSelector": {"no": "node"}},
@@ -189,9 +264,7 @@ def test_the_status_message_says_why_a_taskmaster_does_not_come_up(
 
 
 def test_a_quota_that_is_full_is_told(ground: Ground) -> None:
-    path = f"{_CORE}/{ground.namespace}/resourcequotas"
-    few = {"metadata": {"name": "few"}, "spec": {"hard": {"pods": "0"}}}
-    ground.kube.call("POST", path, body=few)
+    make_quota(ground.kube, ground.namespace, "few", {"hard": {"pods": "0"}})
 
     def is_reported() -> bool:
         try:

@@ -8,19 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import pytest
 
-from fakes.scheduler_launcher import FakeLauncher
 from programs.scheduler import Process, answers
-from schedulers.served import ALICE, SECONDS, TOKEN, RunningScheduler
-from tesk.v1 import task_pb2, task_service_pb2, task_service_pb2_grpc
+from schedulers.served import ALICE, SECONDS, SchedulerClient, connected
+from tesk.v1 import task_pb2, task_service_pb2
 from tesk_model.errors import UnavailableError
-from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
-from tesk_scheduler.adapters.store.engines import sqlite_url
-from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.usecases.notifier import Notifier
 
 SIZES = [1, 9] * 50 + [100] * 5
 INITIALIZING = task_pb2.TASK_STATE_INITIALIZING
@@ -48,25 +42,12 @@ def process(tmp_path: Path, idle: str) -> Iterator[Process]:
 
 
 @pytest.fixture
-def client(process: Process, tmp_path: Path) -> Iterator[RunningScheduler]:
-    """Return a client; it has no part in the process but the address."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "unused.db"))
-    with open_channel(
-        process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
-    ) as channel:
-        grpc.channel_ready_future(channel).result(100)
-        yield RunningScheduler(
-            address=process.address,
-            store=store,
-            launcher=FakeLauncher(),
-            notifier=Notifier(),
-            channel=channel,
-            tasks=task_service_pb2_grpc.TaskServiceStub(channel),
-        )
-    store.close()
+def client(process: Process) -> Iterator[SchedulerClient]:
+    with connected(process.address) as client:
+        yield client
 
 
-def restart(process: Process, client: RunningScheduler) -> None:
+def restart(process: Process, client: SchedulerClient) -> None:
     """Kill the scheduler, start it again and wait until it answers."""
     process.end(signal.SIGKILL)
     process.start()
@@ -74,7 +55,7 @@ def restart(process: Process, client: RunningScheduler) -> None:
 
 
 def test_acknowledged_tasks_survive_a_kill(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     ids: list[str] = []
     with ThreadPoolExecutor(8) as pool:
@@ -88,7 +69,7 @@ def test_acknowledged_tasks_survive_a_kill(
 
 
 def test_creating_goes_on_while_it_is_killed(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     acknowledged: list[str] = []
 
@@ -106,7 +87,7 @@ def test_creating_goes_on_while_it_is_killed(
 
 
 def test_taskmasters_outlive_their_scheduler(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     (task_id,) = client.create(name="hang")
     client.eventually(lambda: client.get(task_id).state == INITIALIZING)
@@ -122,7 +103,7 @@ def test_taskmasters_outlive_their_scheduler(
     client.eventually(lambda: process.taskmasters() == [])
 
 
-def test_a_stop_is_clean(process: Process, client: RunningScheduler) -> None:
+def test_a_stop_is_clean(process: Process, client: SchedulerClient) -> None:
     (task_id,) = client.create(name="hang")
 
     assert process.end(signal.SIGTERM) == 0
@@ -134,7 +115,7 @@ def test_a_stop_is_clean(process: Process, client: RunningScheduler) -> None:
 
 @pytest.mark.parametrize("idle", ["600"])
 def test_a_stop_leaves_no_idle_taskmaster(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     (task_id,) = client.create()
     client.eventually(lambda: client.get(task_id).state == COMPLETE)
@@ -146,7 +127,7 @@ def test_a_stop_leaves_no_idle_taskmaster(
 
 @pytest.mark.parametrize("idle", ["600"])
 def test_a_stop_leaves_busy_taskmasters(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     (task_id,) = client.create(name="hang")
     client.eventually(lambda: process.taskmasters() != [])
@@ -163,7 +144,7 @@ def test_a_stop_leaves_busy_taskmasters(
 
 
 def test_a_second_scheduler_does_not_start(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     client.create(name="hang")
     first = process.pid
@@ -176,7 +157,7 @@ def test_a_second_scheduler_does_not_start(
 
 
 def test_a_full_disk_creates_nothing_and_passes(
-    process: Process, client: RunningScheduler
+    process: Process, client: SchedulerClient
 ) -> None:
     (kept,) = client.create(name="hang")
     unlimited = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
@@ -194,7 +175,7 @@ def test_a_full_disk_creates_nothing_and_passes(
     assert list(listed.tasks) == []
 
 
-def creates(client: RunningScheduler) -> bool:
+def creates(client: SchedulerClient) -> bool:
     """Tell whether a task can be created."""
     try:
         return bool(client.create(name="hang"))

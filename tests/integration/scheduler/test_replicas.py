@@ -7,21 +7,17 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 import pytest
 
-from fakes.scheduler_launcher import FakeLauncher
 from programs.scheduler import Process
 from programs.waiting import eventually
-from schedulers.served import TOKEN, RunningScheduler
+from schedulers.served import SchedulerClient, connected
 from servers.postgres import postgres_server
-from tesk.v1 import task_pb2, task_service_pb2_grpc
+from tesk.v1 import task_pb2
 from tesk_model.task import TaskId
-from tesk_runtime.rpc.channel import open_channel
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.dimensions import RUNNING
 from tesk_scheduler.domain.leadership import Leadership
-from tesk_scheduler.usecases.notifier import Notifier
 
 pytestmark = pytest.mark.engine
 
@@ -35,29 +31,16 @@ class Replica:
     """A scheduler and a client of it."""
 
     process: Process
-    client: RunningScheduler
+    client: SchedulerClient
 
 
 @contextmanager
-def replica(
-    home: Path, socket: str, store: SqlTaskStore, url: str
-) -> Iterator[Replica]:
+def replica(home: Path, socket: str, url: str) -> Iterator[Replica]:
     """Run one scheduler of several in a folder."""
     process = Process(home, socket=socket, idle="600", lease="2", database=url)
     process.start()
     try:
-        with open_channel(
-            process.address, token=TOKEN, retried=["tesk.v1.TaskService"]
-        ) as channel:
-            grpc.channel_ready_future(channel).result(100)
-            client = RunningScheduler(
-                address=process.address,
-                store=store,
-                launcher=FakeLauncher(),
-                notifier=Notifier(),
-                channel=channel,
-                tasks=task_service_pb2_grpc.TaskServiceStub(channel),
-            )
+        with connected(process.address) as client:
             yield Replica(process, client)
     finally:
         if process.running:
@@ -72,8 +55,8 @@ def test_when_the_leader_is_killed_the_other_goes_on(tmp_path: Path) -> None:
         url = stack.enter_context(postgres_server())
         store = SqlTaskStore.open(url)
         stack.callback(store.close)
-        leader = stack.enter_context(replica(tmp_path, "a", store, url))
-        other = stack.enter_context(replica(tmp_path, "b", store, url))
+        leader = stack.enter_context(replica(tmp_path, "a", url))
+        other = stack.enter_context(replica(tmp_path, "b", url))
 
         before = leader.client.create(10) + other.client.create(10)
         leader.client.eventually(lambda: all_are_complete(other.client, before))
@@ -98,12 +81,12 @@ def test_a_leader_that_ends_in_good_order_gives_the_lead_up(tmp_path: Path) -> N
         url = stack.enter_context(postgres_server())
         store = SqlTaskStore.open(url)
         stack.callback(store.close)
-        leader = stack.enter_context(replica(tmp_path, "a", store, url))
+        leader = stack.enter_context(replica(tmp_path, "a", url))
         first = eventually(store.leader)
 
         leader.process.end(signal.SIGTERM)
         given_up = store.leader()
-        other = stack.enter_context(replica(tmp_path, "b", store, url))
+        other = stack.enter_context(replica(tmp_path, "b", url))
         now = eventually(lambda: next_leader(store, first.epoch))
         done = other.client.create(3)
         other.client.eventually(lambda: all_are_complete(other.client, done))
@@ -120,7 +103,7 @@ def next_leader(store: SqlTaskStore, epoch: int) -> Leadership | None:
     return known if known is not None and known.epoch > epoch else None
 
 
-def all_are_complete(client: RunningScheduler, ids: list[str]) -> bool:
+def all_are_complete(client: SchedulerClient, ids: list[str]) -> bool:
     """Tell whether tasks have ended well."""
     return all(client.get(task_id).state == COMPLETE for task_id in ids)
 

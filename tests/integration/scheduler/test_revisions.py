@@ -1,35 +1,20 @@
 """New work goes to taskmasters of the present revision; older ones finish and go."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
-
-from fakes.scheduler_environment import FrozenClock
-from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import TOKEN
 from schedulers.stepped import LEASE, SteppedSchedulers
 from taskmasters.launchers import PodLaunchers, make_template
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.local_launcher import LocalLauncher
-from tesk_scheduler.adapters.store.engines import sqlite_url
-from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.ports.store import Transaction
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
-    """Prepare; nothing runs by itself."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
-    store.close()
 
 
 def busy_old_one(stepped: SteppedSchedulers) -> LeaderLoop:
@@ -64,6 +49,14 @@ def sync(stepped: SteppedSchedulers, name: str, *held: str) -> Orders:
             wait=timedelta(0),
         )
     )
+
+
+def start_all(stepped: SteppedSchedulers) -> None:
+    """Let as many taskmasters start as there may be, which is a few at a time."""
+    leader = stepped.scheduler()
+    for _ in range(2):
+        leader.reconcile()
+        stepped.wait(20)
 
 
 def release(tx: Transaction) -> None:
@@ -131,13 +124,13 @@ def test_old_taskmasters_that_run_for_days_leave_room_for_as_many_new_ones(
 ) -> None:
     stepped.launcher.present_revision = "old"
     stepped.add("t-1", "t-2", "t-3")
-    stepped.scheduler().reconcile()
+    start_all(stepped)
     stepped.launcher.present_revision = "new"
     stepped.add("t-4", "t-5", "t-6", "t-7")
 
-    stepped.scheduler().reconcile()
+    start_all(stepped)
     stepped.launcher.present_revision = "newest"
-    stepped.scheduler().reconcile()
+    start_all(stepped)
 
     assert len(stepped.store.fleet()) == 6
     assert stepped.record("t-6").taskmaster == "tm-6"

@@ -1,32 +1,18 @@
 """The calls of one taskmaster to one scheduler; time moves when a test says so."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
-from fakes.scheduler_environment import FrozenClock
-from fakes.scheduler_launcher import FakeLauncher
 from schedulers.served import TOKEN
 from schedulers.stepped import LEASE, SteppedSchedulers
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
-from tesk_scheduler.adapters.store.engines import sqlite_url
-from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.orders import Orders
 from tesk_scheduler.usecases.notifier import Notifier
 from tesk_scheduler.usecases.syncing import LeaseTerms, SyncCall, Syncing
 
 IDLE = timedelta(seconds=60)
-
-
-@pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedSchedulers]:
-    """Prepare; nothing runs by itself."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
-    yield SteppedSchedulers(store=store, launcher=FakeLauncher(), clock=FrozenClock())
-    store.close()
 
 
 @pytest.fixture

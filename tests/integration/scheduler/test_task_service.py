@@ -12,7 +12,9 @@ from tesk_model.errors import (
     NotFoundError,
     ResourceExhaustedError,
 )
+from tesk_model.task import TaskId
 from tesk_runtime.rpc.status import error_from_status, invoke
+from tesk_scheduler.domain.dimensions import GPU
 
 BOB = task_service_pb2.Caller(user="bob")
 ADMIN = task_service_pb2.Caller(user="root", admin=True)
@@ -206,7 +208,16 @@ def test_a_waiting_task_says_why(running: RunningScheduler) -> None:
     )
     running.eventually(lambda: "cpu" in running.get(ids[1]).reason)
 
-    assert running.get(ids[2]).reason == "waiting behind 1 task of alice"
+    behind = running.get(ids[2])
+    assert behind.reason == (
+        "waiting behind 1 task of alice; the first of them: waiting for 4 cpu: 0 free"
+    )
+    assert (behind.wait.position, behind.wait.place) == (2, 2)
+    assert behind.wait.head.id == ids[1]
+    first = running.get(ids[1]).wait
+    assert (first.scope, first.dimension) == ("capacity", "cpu")
+    assert (first.used, first.limit, first.needed) == (4, 4, 4)
+    assert first.remedy == "starts when tasks have freed 4 cpu"
 
 
 def test_a_queued_task_is_canceled_at_once(running: RunningScheduler) -> None:
@@ -220,3 +231,37 @@ def test_a_queued_task_is_canceled_at_once(running: RunningScheduler) -> None:
     task = running.get(ids[1])
     assert task.state == task_pb2.TASK_STATE_CANCELED
     assert [list(log.system_logs) for log in task.logs] == [["dropped: x"]]
+
+
+def asking(**parameters: str) -> task_pb2.Resources:
+    return task_pb2.Resources(cpu_cores=1, backend_parameters=parameters)
+
+
+def test_gpus_are_charged_with_their_type(running: RunningScheduler) -> None:
+    (task_id,) = running.create(resources=asking(gpu="2", gpu_type="a100"))
+
+    record = running.store.record(TaskId(task_id))
+    assert record is not None
+    assert record.demand[GPU] == 2
+    assert record.gpu_type == "a100"
+    (one,) = running.create(resources=asking(gpu_type="a100"))
+    record = running.store.record(TaskId(one))
+    assert record is not None
+    assert record.demand[GPU] == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "path"),
+    [
+        ({"gpu": "many"}, "resources.backend_parameters.gpu"),
+        ({"gpu": "0"}, "resources.backend_parameters.gpu"),
+        ({"gpu_type": "a b"}, "resources.backend_parameters.gpu_type"),
+    ],
+)
+def test_gpus_that_are_asked_for_wrongly_are_refused(
+    running: RunningScheduler, parameters: dict[str, str], path: str
+) -> None:
+    with pytest.raises(InvalidRequestError) as refused:
+        running.create(resources=asking(**parameters))
+
+    assert [each.path for each in refused.value.violations] == [path]

@@ -1,21 +1,19 @@
 """Failed starts of taskmasters are reported and retried with a backoff."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from builders.scheduler_tasks import make_new_task
 from fakes.scheduler_environment import CountingIds, FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
-from schedulers.served import QUOTA, TOKEN
+from schedulers.served import NO_QUOTA_CHECK, QUOTA, TOKEN
 from tesk_model.task import TaskId
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import Settings
 from tesk_scheduler.main import build_scheduler
+from tesk_scheduler.ports.quota import FixedQuota
 from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
@@ -44,25 +42,26 @@ class SteppedScheduler:
 
 
 @pytest.fixture
-def stepped(tmp_path: Path) -> Iterator[SteppedScheduler]:
+def stepped(store: SqlTaskStore) -> SteppedScheduler:
     """Prepare a scheduler; nothing runs by itself."""
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
     launcher, clock = FakeLauncher(), FrozenClock()
     dependencies = Dependencies(
         store=store,
+        deliveries=store.deliveries,
         exclusive=True,
         launcher=launcher,
         clock=clock,
         ids=CountingIds(),
         token=TOKEN,
+        quotas=FixedQuota(QUOTA),
+        check_quota=NO_QUOTA_CHECK,
         notifier=Notifier(),
     )
     store.write(lambda tx: tx.add_tasks([make_new_task(TASK)]))
-    leader_loop = build_scheduler(Settings(), QUOTA, dependencies).leader_loop
-    yield SteppedScheduler(
+    leader_loop = build_scheduler(Settings(), dependencies).leader_loop
+    return SteppedScheduler(
         store=store, launcher=launcher, clock=clock, leader_loop=leader_loop
     )
-    store.close()
 
 
 def test_a_taskmaster_that_cannot_start_is_the_reason_at_once(

@@ -1,6 +1,7 @@
 """What filers may ask and say."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from math import nan
 
@@ -64,7 +65,9 @@ def test_a_filer_sees_one_direction(transfer: Transfer) -> None:
     assert outputs == pb.GetTransferResponse(outputs=[OUTPUT], owner="alice")
 
 
-def test_a_filer_hears_whose_task_it_is(running: RunningScheduler) -> None:
+def test_filers_and_taskmasters_hear_whose_task_it_is(
+    running: RunningScheduler,
+) -> None:
     caller = task_service_pb2.Caller(user="ada", groups=["lab", "all"])
     running.create_all([create_request(caller=caller, inputs=[INPUT])])
 
@@ -77,7 +80,39 @@ def test_a_filer_hears_whose_task_it_is(running: RunningScheduler) -> None:
         shown = running.get(transfer.attempt.task_id, caller)
 
     assert (heard.owner, list(heard.groups)) == ("ada", ["lab", "all"])
+    assert list(transfer.assignment.groups) == ["lab", "all"]
     assert "lab" not in str(shown)
+
+
+def test_the_sizes_of_inputs_are_kept_if_the_task_has_such_inputs(
+    transfer: Transfer,
+) -> None:
+    sizes = [
+        task_pb2.InputSize(index=index, files=1, size_bytes=2**40) for index in (0, 1)
+    ]
+    transfer.finish(IN, error="one did not arrive", input_sizes=sizes)
+    assert not transfer.running.get(transfer.attempt.task_id).input_sizes
+
+    transfer.finish(IN, input_sizes=sizes)
+
+    assert list(transfer.running.get(transfer.attempt.task_id).input_sizes) == sizes[:1]
+
+
+WRONG_SIZES = {
+    "an index twice": [{"index": 0}, {"index": 0}],
+    "an index that no task has": [{"index": 10_000}],
+    "a negative index": [{"index": -1}],
+    "a negative size": [{"index": 0, "size_bytes": -1}],
+    "a negative number": [{"index": 0, "files": -1}],
+}
+
+
+@pytest.mark.parametrize("sizes", WRONG_SIZES.values(), ids=WRONG_SIZES)
+def test_impossible_sizes_are_refused(
+    transfer: Transfer, sizes: list[dict[str, int]]
+) -> None:
+    with pytest.raises(InvalidRequestError, match="input_sizes"):
+        transfer.finish(IN, input_sizes=[task_pb2.InputSize(**each) for each in sizes])
 
 
 WRONG_TOKENS = {
@@ -227,6 +262,24 @@ def test_a_successor_learns_what_arrived(transfer: Transfer) -> None:
 
     assert answer.run[0].inputs_finished
     assert not answer.run[0].outputs_finished
+
+
+def test_a_taskmaster_that_waits_hears_at_once_what_has_arrived(
+    transfer: Transfer,
+) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(transfer.taskmaster.sync, wait=30)
+        transfer.finish(IN, error="/in: no route to host")
+        transfer.finish(IN)
+        arrived = waiting.result(10)
+    transfer.run_executors()
+    transfer.finish(OUT)
+    uploaded = transfer.taskmaster.sync()
+
+    assert list(arrived.inputs_finished) == [transfer.attempt]
+    assert not arrived.outputs_finished
+    assert list(uploaded.outputs_finished) == [transfer.attempt]
+    assert not uploaded.inputs_finished
 
 
 def test_a_filer_of_an_attempt_that_is_over_stops(transfer: Transfer) -> None:

@@ -25,6 +25,7 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Resources, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
+from tesk_taskmaster.domain.layouts import Layout, Order
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
@@ -38,7 +39,8 @@ GENEROUS = timedelta(seconds=120)
 STEP = "x0"
 LAYOUTS: dict[str, dict[str, Any]] = {
     "jobs": {"settings": make_settings()},
-    "pod": one_pod("together"),
+    "pod, together": one_pod("together"),
+    "pod, sequence": one_pod("sequence"),
 }
 # Room for one in each queue, and for one more as long as the other has none.
 CPU, SHARE = 0.1, "100m"
@@ -58,14 +60,16 @@ class Run:
         self.has_run = threading.Event()
         self._place = place
         self._killed = threading.Event()
-        executor = make_executor(image=IMAGE, command=("sh", "-c", HELD))
+        held = make_executor(image=IMAGE, command=("sh", "-c", HELD))
+        last = make_executor(image=IMAGE, command=("true",))
         resources = Resources(
             cpu_cores=CPU,
             ram_gb=0.0625,
             disk_gb=0.02,
             backend_parameters={"queue": queue},
         )
-        task = make_assigned_task(executors=(executor,), resources=resources)
+        executors = (held, last) if place.is_sequence else (held,)
+        task = make_assigned_task(executors=executors, resources=resources)
         self.plan = plan_task(task, self.attempt)
         self.runtime: KubernetesRuntime
         self.end: Future[StepResult]
@@ -125,7 +129,10 @@ class Run:
     def finish(self) -> None:
         """Let its executor end, and remove the attempt."""
         pod = self.wait_until_running()["metadata"]["name"]
-        self._place.kube.execute(self._place.namespace, pod, "touch", "/tmp/go")
+        self._place.kube.execute(
+            *(self._place.namespace, pod, "touch", "/tmp/go"),
+            container=self._place.container,
+        )
         assert self.end.result(60).exit_code == 0
         assert self.runtime.tails(self.attempt, STEP).stdout == b"done\n"
         self.release()
@@ -147,6 +154,16 @@ class Place:
     @property
     def namespace(self) -> str:
         return self.runtimes.namespaces[0]
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether the executor is an init container, before another."""
+        return self.runtimes.offer.order == Order.SEQUENCE
+
+    @property
+    def container(self) -> str:
+        """The container of the executor."""
+        return "main" if self.runtimes.offer.layout == Layout.JOBS else STEP
 
     def run(self, task_id: str, *, queue: str, number: int = 1) -> Run:
         run = Run(self, task_id, queue, number)

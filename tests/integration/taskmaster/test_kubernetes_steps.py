@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from builders.tasks import make_assigned_task, make_executor
+from cluster.faults import make_quota
 from cluster.kube import Kube, Object
 from cluster.taskmasters import CountedApi, real_cluster
 from fakes.taskmaster_cluster_runtimes import (
@@ -23,6 +24,7 @@ from tesk_kubernetes.api import KubernetesApi
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason
 from tesk_model.task import Input, Output, Resources, TaskId
+from tesk_model.waits import NodeCause, WaitDetails, WaitScope
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
@@ -229,6 +231,22 @@ def test_a_step_that_cannot_start_fails_with_the_clusters_message(
     assert runner.left() == []
 
 
+def test_nodes_that_take_no_pod_are_counted_by_cause(runner: StepRunner) -> None:
+    longer = {"schedule_timeout": timedelta(seconds=10)}
+    runner.runtimes.settings = make_settings(**(SHORT | longer))
+    large = Resources(cpu_cores=4000, ram_gb=1, disk_gb=1)
+    runner.prepare(("true",), resources=large)
+
+    with pytest.raises(StepFailedError, match="no node can take it"):
+        runner.start()
+
+    told = [reason.details for reason in runner.reasons if reason.details]
+    assert (told[-1].scope, told[-1].dimension) == (WaitScope.NODE, "cpu")
+    assert told[-1].remedy == "goes on when a node has enough cpu free"
+    # The cluster may have other nodes, with taints.
+    assert NodeCause("Insufficient cpu", 1) in told[-1].nodes
+
+
 def test_a_volume_without_a_provisioner_is_reported(runner: StepRunner) -> None:
     runner.runtimes.settings = make_settings(**SHORT, storage_class="nosuch")
     runner.prepare(("true",), volumes=("/v",))
@@ -254,26 +272,28 @@ def test_a_policy_that_refuses_pods_is_reported(runner: StepRunner) -> None:
 
 
 def test_a_full_quota_is_reported_and_waited_for(runner: StepRunner) -> None:
-    quota = {
-        "metadata": {"name": "q"},
-        "spec": {"hard": {"count/jobs.batch": "0"}},
-    }
-    path = f"/api/v1/namespaces/{runner.namespace}/resourcequotas"
-    runner.kube.call("POST", path, body=quota)
-    eventually(
-        lambda: runner.kube.call("GET", f"{path}/q")["status"].get("used"),
-        what="the quota",
-    )
+    spec = {"hard": {"count/jobs.batch": "0"}}
+    make_quota(runner.kube, runner.namespace, "q", spec)
     runner.prepare(("true",))
 
     def free() -> None:
-        runner.kube.call("DELETE", f"{path}/q")
+        runner.kube.delete("resourcequotas", runner.namespace, "q")
 
     threading.Timer(2, free).start()
     runner.start()
 
     assert runner.result().exit_code == 0
     assert any("exceeded quota: q" in reason.text for reason in runner.reasons)
+    told = [reason.details for reason in runner.reasons if reason.details]
+    assert told[0] == WaitDetails(
+        scope=WaitScope.CLUSTER_QUOTA,
+        subject="q",
+        dimension="count/jobs.batch",
+        used=0,
+        limit=0,
+        needed=1,
+        remedy="goes on when the quota q of the cluster has room",
+    )
 
 
 def limit_range(runner: StepRunner, **item: Any) -> None:

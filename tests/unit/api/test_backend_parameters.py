@@ -6,7 +6,10 @@ import pytest
 
 from builders.tasks import make_task_json
 from tesk_api.config import Settings
-from tesk_api.domain.backend_parameters import classify_parameters
+from tesk_api.domain.backend_parameters import (
+    classify_parameters,
+    with_attempt_parameters,
+)
 from tesk_api.domain.requests import NewTask
 from tesk_api.http.task_parsing import TaskParser
 from tesk_model.errors import InvalidRequestError
@@ -122,3 +125,23 @@ def test_the_setting_is_a_mapping_of_lists() -> None:
         "gpu": ("1..8",),
         "anything": (),
     }
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_parameter_about_attempts_that_cannot_be_read_is_refused(
+    *, strict: bool
+) -> None:
+    with pytest.raises(InvalidRequestError) as caught:
+        parsed({"max_attempts": "many", "Max_Run_Time": "1h"}, strict=strict)
+
+    problems = [str(each) for each in caught.value.violations]
+    path = "resources.backend_parameters.max_attempts"
+    assert f"{path}: must be a whole number from 1 to 100" in problems
+
+
+def test_parameters_about_attempts_are_offered_everywhere() -> None:
+    offered = with_attempt_parameters({"pool": ("fast",), "MAX_ATTEMPTS": ("1..3",)})
+
+    assert offered["retry_on_exit_codes"] == ()
+    assert offered["MAX_ATTEMPTS"] == ("1..3",)
+    assert "max_attempts" not in offered

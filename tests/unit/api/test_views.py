@@ -176,6 +176,7 @@ def test_live_view_shows_the_executor_that_runs() -> None:
         "reason": "pulling alpine",
         "reason_code": "IMAGE_PULLING",
         "transfers": [],
+        "input_sizes": [],
         "metadata": {"node": "worker-3"},
         "executors": [
             TIMES | {"index": 0, "exit_code": 0, "stdout": "out", "stderr": ""},
@@ -243,6 +244,7 @@ def test_live_view_shows_why_a_task_waits_before_and_between_attempts() -> None:
     waiting.state = pb.TASK_STATE_QUEUED
     nothing: dict[str, Any] = {
         "transfers": [],
+        "input_sizes": [],
         "metadata": {},
         "executors": [],
         "outputs": [],

@@ -88,6 +88,20 @@ def test_containers_of_one_pod_start_together_and_take_turns() -> None:
     assert end_of(found) == 115
 
 
+def test_a_filer_of_both_transfers_has_two_turns() -> None:
+    filer = launched("filer", "tesk-filer")
+    at = filer["args"].index("--")
+    filer["args"][at:at] = ["--turn", "in", "--then", "out", "--after", "x0"]
+    spec = {"containers": [filer, launched("x0", "sleep", "10", after="in")]}
+
+    found = spans(containers_of(spec, "pod", PACE), PACE, bound=BOUND)
+
+    assert [(each.started, each.began, each.ended) for each in found.values()] == [
+        (101, 101, 115),
+        (101, 103, 113),
+    ]
+
+
 def test_init_containers_follow_each_other() -> None:
     spec = {
         "initContainers": [

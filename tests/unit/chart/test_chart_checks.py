@@ -10,6 +10,14 @@ from charts.rendering import CHART, NAMESPACE, RenderError, needs_helm, render
 pytestmark = needs_helm
 
 IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
+    "storage checks with a certificate that is elsewhere": (
+        {
+            "storageChecks": {"enabled": True},
+            "taskNamespaces": ["tasks"],
+            "tls": {"enabled": True, "existingSecret": "c", "caBundle": "b"},
+        },
+        "put the release's namespace into taskNamespaces",
+    ),
     "one pod where executors have no network": (
         {
             "taskmaster": {"layout": "pod"},
@@ -23,6 +31,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
             "networkPolicy": {"executors": {"internet": False}},
         },
         "set networkPolicy.executors.internet to true, or leave",
+    ),
+    "webhooks of tasks that nothing lists": (
+        {"webhooks": {"ofTasks": True}},
+        "set webhooks.existingSecret to a Secret with the key webhooks.yaml",
     ),
     "one pod with the metadata service": (
         {
@@ -231,10 +243,23 @@ def test_helm_refuses_an_impossible_combination_and_names_the_cure(
     assert "specifications of the schema" not in str(refusal.value)
 
 
+CLAIMS = {"placement": {"gpu": {"claims": {"*": "one-gpu"}}}}
+
+
+def test_gpus_are_not_claimed_on_a_cluster_that_has_no_claims() -> None:
+    words = (
+        "which Kubernetes v1.33.4 has not: leave them out, and set placement.gpu.types"
+    )
+
+    assert words in _refusal(CLAIMS, version="1.33.4")
+    assert render(CLAIMS)
+
+
 def test_every_check_of_the_chart_has_its_case_above() -> None:
     checks = (CHART / "templates" / "_checks.tpl").read_text(encoding="utf-8")
     sentences = re.findall(r'fail (?:\(printf )?"([^"]+)"', checks)
     told = "\n".join(_refusal(values) for values, _ in IMPOSSIBLE.values())
+    told += _refusal(CLAIMS, version="1.30.0")
     assert len(sentences) > 20
     assert [
         sentence
@@ -243,7 +268,7 @@ def test_every_check_of_the_chart_has_its_case_above() -> None:
     ] == []
 
 
-def _refusal(values: dict[str, Any]) -> str:
+def _refusal(values: dict[str, Any], **cluster: str) -> str:
     with pytest.raises(RenderError) as refusal:
-        render(values)
+        render(values, **cluster)
     return str(refusal.value)

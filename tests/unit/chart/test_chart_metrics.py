@@ -1,5 +1,6 @@
 """Metrics are read inside the cluster alone, and shown as they are called."""
 
+import re
 from typing import Any
 
 import pytest
@@ -67,3 +68,19 @@ def test_access_to_metrics_is_separate_from_access_to_the_api() -> None:
         for rule in rules
     }
     assert found == {8080: {"a": "b"}, 9090: {"c": "d"}}
+
+
+def test_each_alert_is_there_once_and_about_services_that_are_scraped() -> None:
+    objects = render(SETS["monitoring"])
+    (made,) = kinds(objects, "PrometheusRule")
+    rules = [rule for group in made["spec"]["groups"] for rule in group["rules"]]
+    scraped = {
+        each["metadata"]["name"]
+        for each in kinds(objects, "Service")
+        if "metrics" in [port["name"] for port in each["spec"]["ports"]]
+    }
+
+    names = [rule["alert"] for rule in rules]
+    text = " ".join(rule["expr"] for rule in rules)
+    assert len(names) == len(set(names))
+    assert set(re.findall(r'service="([^"]*)"', text)) == scraped

@@ -123,3 +123,22 @@ def test_a_pod_of_all_steps_reaches_what_each_of_them_does() -> None:
 
     rules = [*found["filer"]["egress"], *found["executor"]["egress"]]
     assert found["pod"]["egress"] == rules
+
+
+def test_the_scheduler_reaches_receivers_of_webhooks_only_where_there_are_some() -> (
+    None
+):
+    without = policies({})["scheduler"]
+    values = {
+        "webhooks": {"existingSecret": "hooks"},
+        "networkPolicy": {"scheduler": {"webhooks": {"ports": [443, 8443]}}},
+    }
+
+    opened = policies(values)["scheduler"]
+
+    more = [each for each in opened["egress"] if each not in without["egress"]]
+    assert [each["ports"] for each in more] == [[{"port": 443}, {"port": 8443}]]
+    (rule,) = more
+    reached = {peer["ipBlock"]["cidr"]: peer["ipBlock"] for peer in rule["to"]}
+    assert set(reached) == {"0.0.0.0/0", "::/0"}
+    assert "169.254.0.0/16" in reached["0.0.0.0/0"]["except"]

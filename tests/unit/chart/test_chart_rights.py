@@ -35,6 +35,12 @@ def test_the_scheduler_may_handle_pods_and_make_the_launcher() -> None:
         ("events", "*", "list"),
         ("resourcequotas", "*", "list"),
         ("resourcequotas", "*", "watch"),
+        *(
+            (resource, "*", verb)
+            for resource in ("jobs", "persistentvolumeclaims")
+            for verb in ("list", "delete")
+        ),
+        ("secrets", "*", "delete"),
     }
 
 
@@ -143,6 +149,7 @@ def test_only_who_speaks_to_kubernetes_has_a_token_of_it(name: str) -> None:
         component: template["spec"]["automountServiceAccountToken"]
         for component, template in pod_templates(objects).items()
     }
+    assert tokens.pop("storage-checks", False) is False  # in one set alone
     assert tokens == {
         **dict.fromkeys(("api", "filer", "executor", "test"), False),
         **dict.fromkeys(("scheduler", "taskmaster"), True),
@@ -155,3 +162,17 @@ def test_only_who_speaks_to_kubernetes_has_a_token_of_it(name: str) -> None:
         for subject in each["subjects"]
     }
     assert bound <= {"tesk-scheduler", "tesk-taskmaster"}
+
+
+def cluster_rights(objects: list[Manifest]) -> list[tuple[list[str], list[str]]]:
+    (role,) = kinds(objects, "ClusterRole")
+    return [(rule["resources"], rule["verbs"]) for rule in role["rules"]]
+
+
+def test_the_scheduler_lists_pods_of_others_only_where_it_is_told_to() -> None:
+    nodes, pods = (["nodes"], ["list", "watch"]), (["pods"], ["list", "watch"])
+
+    assert cluster_rights(render({})) == [nodes]
+    assert cluster_rights(render({"rbac": {"pods": True}})) == [nodes, pods]
+    settings = find(render({"rbac": {"pods": True}}), "ConfigMap", "tesk-scheduler")
+    assert "all_pods: true" in settings["data"]["tesk.yaml"]

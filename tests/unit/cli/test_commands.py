@@ -1,24 +1,19 @@
 """The commands as a user types them, on a server in memory."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
 from builders.tasks import make_task_json
+from clients.terminal import Terminal
 from fakes.task_server import FakeTaskServer
-from tesk_cli.adapters.examples import example_path, list_examples
-from tesk_cli.adapters.system_clock import SystemClock
-from tesk_cli.adapters.validation import parse_task, validate_task
-from tesk_cli.cli.app import build_app
-from tesk_cli.cli.dependencies import Dependencies
+from tesk_cli.adapters.tes_json import snapshot_from_live
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.errors import InvalidRequestError, NotFoundError
+from tesk_model.task import TaskView
 
 COMPLETE: dict[str, Any] = {
     "state": "COMPLETE",
@@ -33,48 +28,6 @@ FAILED: dict[str, Any] = {
     "state": "EXECUTOR_ERROR",
     "logs": [{"logs": [{"exit_code": 9}], "outputs": [], "system_logs": ["why"]}],
 }
-
-
-class EmbeddedServer(SystemClock):
-    url = "http://own.test"
-    engine = "sandbox"
-
-
-class Terminal:
-    """Runs commands; records the urls of the servers that they call."""
-
-    def __init__(self, server: FakeTaskServer, local: str | None = "http://l") -> None:
-        self.urls: list[str] = []
-        self._server = server
-        self.dependencies = Dependencies(
-            connect=self._connect,
-            validate=validate_task,
-            parse=parse_task,
-            storage=lambda _folders: pytest.fail("opens no storage"),
-            clock=SystemClock(),
-            local_server=lambda: local,
-            embedded=lambda _folders: self._embedded(),
-            serve=lambda _verbose: None,
-            examples=list_examples,
-            example_path=example_path,
-        )
-
-    def _connect(self, url: str) -> FakeTaskServer:
-        self.urls.append(url)
-        return self._server
-
-    @contextmanager
-    def _embedded(self) -> Iterator[EmbeddedServer]:
-        yield EmbeddedServer()
-
-    def run(self, *arguments: str, stdin: bytes = b"") -> Result:
-        return CliRunner().invoke(
-            build_app(),
-            list(arguments),
-            obj=self.dependencies,
-            input=stdin,
-            env={"TERM": "dumb"},
-        )
 
 
 def task_bytes(**overrides: Any) -> bytes:
@@ -175,6 +128,52 @@ def test_tasks_are_printed_listed_and_canceled() -> None:
     assert {task["state"] for task in server.tasks.values()} == {"CANCELED"}
 
 
+def test_tasks_that_match_are_canceled_if_that_is_confirmed() -> None:
+    server = FakeTaskServer()
+    terminal = Terminal(server)
+    for name in ("a1", "a2", "b"):
+        server.create_task(task_bytes(name=name))
+
+    refused = terminal.run("task", "cancel", "--name-prefix", "a", stdin=b"n\n")
+    assert refused.exit_code == 1
+    assert "2 tasks match" in refused.stderr
+    assert {task["state"] for task in server.tasks.values()} == {"QUEUED"}
+
+    agreed = terminal.run("task", "cancel", "--name-prefix", "a", "--yes")
+    assert (agreed.exit_code, agreed.stdout) == (0, "2 tasks canceled\n")
+    assert [task["state"] for task in server.tasks.values()][-1] == "QUEUED"
+
+
+@pytest.mark.parametrize("arguments", [(), ("t1", "--all")])
+def test_a_cancel_names_tasks_or_conditions(arguments: tuple[str, ...]) -> None:
+    result = Terminal(FakeTaskServer()).run("task", "cancel", *arguments)
+    assert isinstance(result.exception, InvalidRequestError)
+
+
+def test_the_record_of_a_task_is_printed() -> None:
+    server = FakeTaskServer()
+    server.create_task(task_bytes())
+    result = Terminal(server).run("task", "report", "t1", "--format", "ro-crate")
+    assert result.stdout == "ro-crate of t1\n"
+
+
+class ReportingServer(FakeTaskServer):
+    def report_task(self, task_id: str, kind: str) -> str:  # noqa: ARG002 - the port's
+        if kind == "text":
+            return "align\x1b[2J\nCOMPLETE\n\nexecutor 0: true\n"
+        return '{\n  "name": "align\x9b2J"\n}\n'
+
+
+def test_the_record_of_a_task_keeps_its_lines() -> None:
+    terminal = Terminal(ReportingServer())
+    text = terminal.run("task", "report", "t1").stdout
+    assert text.splitlines() == ["align\\x1b[2J", "COMPLETE", "", "executor 0: true"]
+
+    document = terminal.run("task", "report", "t1", "--format", "json").stdout
+    assert json.loads(document) == {"name": "align\x9b2J"}
+    assert "\x9b" not in document
+
+
 class WaitingServer(FakeTaskServer):
     def watch_task(self, task_id: str) -> Snapshot:
         task = super().watch_task(task_id)
@@ -191,6 +190,63 @@ def test_get_reports_on_stderr_why_a_task_waits() -> None:
     assert json.loads(text.stdout)["state"] == "QUEUED"
     assert text.stderr == "t1: 4 cpu needed (CAPACITY_FULL)\n"
     assert short.stderr == ""
+
+
+WAIT = {
+    "remedy": "starts when 1 task of alice has ended",
+    "since": "2026-11-26T14:05:11Z",
+    "position": 2,
+    "place": 9,
+    "head": {"id": "t0", "reason": "alice: 3 of 3 tasks running"},
+    "nodes": [{"cause": "Insufficient cpu", "nodes": 1}],
+    "spent": [{"reason_code": "QUOTA_FULL", "seconds": 95, "reason": "alice: full"}],
+}
+REASON = {"reason": "behind", "reason_code": "ADMISSION_PENDING", "wait": WAIT}
+
+
+class ExplainingServer(FakeTaskServer):
+    def watch_task(self, task_id: str) -> Snapshot:
+        found = self.get_task(task_id, TaskView.FULL) | self.get_extensions(task_id)
+        return snapshot_from_live(found)
+
+
+def test_get_reports_what_must_happen_before_a_task_starts() -> None:
+    server = ExplainingServer()
+    server.reasons[server.create_task(task_bytes())] = REASON
+
+    text = Terminal(server).run("task", "get", "t1")
+    as_json = Terminal(server).run("task", "get", "t1", "-o", "json")
+
+    assert text.stderr.splitlines() == [
+        "t1: behind (ADMISSION_PENDING)",
+        "  it starts when 1 task of alice has ended",
+        (
+            "  it is number 2 of its owner's queued tasks, and about number 9 of all:"
+            " an estimate"
+        ),
+        "  the first of them is t0: alice: 3 of 3 tasks running",
+        "  1 node: Insufficient cpu",
+        "  it has waited for this since 2026-11-26 14:05:11 UTC",
+        "  queued for 1 min 35 s so far: 1 min 35 s (alice: full)",
+    ]
+    assert json.loads(as_json.stdout)["wait"] == WAIT
+
+
+def test_the_list_has_a_column_for_what_tasks_wait_for() -> None:
+    server = ExplainingServer()
+    server.create_task(task_bytes())
+    plain = Terminal(server).run("task", "list")
+    server.reasons["t1"] = REASON
+
+    table = Terminal(server).run("task", "list")
+    short = Terminal(server).run("task", "list", "--view", "MINIMAL")
+    as_json = Terminal(server).run("task", "list", "-o", "json")
+
+    assert "WAITS FOR" not in plain.stdout + short.stdout
+    title, row = table.stdout.splitlines()
+    assert title.split()[-2:] == ["WAITS", "FOR"]
+    assert row.split()[-1] == "behind"
+    assert json.loads(as_json.stdout)[0]["reason_code"] == "ADMISSION_PENDING"
 
 
 def test_wait_tells_failure_from_success() -> None:

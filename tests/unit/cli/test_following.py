@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -42,6 +43,33 @@ class UnreachableServer(FakeTaskServer):
         return super().watch_task(task_id)
 
 
+@dataclass
+class BreakingServer(FakeTaskServer):
+    """A server that tells one change, and breaks off."""
+
+    told: int = 0
+
+    def __post_init__(self) -> None:
+        super().__init__(
+            *({"state": "QUEUED"}, {"state": "RUNNING"}, {"state": "RUNNING"}),
+            *({"state": "RUNNING"}, {"state": "COMPLETE"}),
+        )
+
+    def follow_task(
+        self,
+        task_id: str,
+        timeout: timedelta | None = None,  # noqa: ARG002 - the port's
+    ) -> Iterator[Snapshot] | None:
+        self.told += 1
+        return self._tell(task_id)
+
+    def _tell(self, task_id: str) -> Iterator[Snapshot]:
+        task = self.watch_task(task_id)
+        yield task
+        if not task.state.is_final:
+            raise UnavailableError("the server broke off")
+
+
 def states(follower: Follower, *, timeout: timedelta | None = None) -> list[str]:
     return [task.state.value for task in follower.follow("t1", timeout)]
 
@@ -81,6 +109,15 @@ def test_a_server_that_restarts_is_waited_for() -> None:
     server = created(UnreachableServer(unreachable=frozenset({1, 2, 3})))
 
     assert states(Follower(server=server, clock=StepClock())) == ["RUNNING", "COMPLETE"]
+
+
+def test_a_server_that_breaks_off_is_asked_and_then_tells_again() -> None:
+    server = BreakingServer()
+    created(server)
+    follower = Follower(server=server, clock=StepClock(), ask_for=timedelta(0))
+
+    assert states(follower) == ["QUEUED", "RUNNING", "COMPLETE"]
+    assert server.told == 2
 
 
 def test_a_server_that_stays_away_is_an_error() -> None:

@@ -43,3 +43,14 @@ def test_a_server_without_the_view_is_not_asked_for_it_again() -> None:
     tes.watch_task("t1")
 
     assert asked == [LIVE, FULL, FULL]
+
+
+def test_what_tes_has_no_field_for_is_read_as_far_as_it_is_there() -> None:
+    sizes = [{"index": 0, "files": "1", "size_bytes": "7"}]
+    live = {"reason": "", "input_sizes": sizes, "transfers": [], "id": "t1"}
+
+    tes = server(lambda: httpx.Response(200, json=live), [])
+    assert tes.get_extensions("t1") == {"input_sizes": sizes}
+
+    elsewhere = server(lambda: httpx.Response(404), [])
+    assert elsewhere.get_extensions("t1") == {}

@@ -76,10 +76,15 @@ def test_the_url_is_one_that_can_be_asked(host: str, want: str) -> None:
 
 def test_services_inherit_the_environment_and_find_each_other() -> None:
     environ = service_environ(
-        plan(), engine="sandbox", token_file=Path("/t"), socket=Path("/s")
+        plan(),
+        engine="sandbox",
+        token_file=Path("/t"),
+        socket=Path("/s"),
+        storage_socket=Path("/f"),
     )
 
     assert environ["TESK_QUOTA_CAPACITY"] == "{}"
     assert environ["TESK_FILE_ROOTS"] == "/a:/b"
     assert environ["TESK_ENGINE"] == "sandbox"
     assert environ["TESK_GRPC_SCHEDULER"] == environ["TESK_SCHEDULER_LISTEN"]
+    assert environ["TESK_GRPC_STORAGE"] == environ["TESK_FILER_LISTEN"] == "unix:/f"

@@ -62,6 +62,8 @@ class Terminal:
             serve=lambda _verbose: None,
             examples=list_examples,
             example_path=example_path,
+            simulation=lambda _quota, _trace: pytest.fail("simulates nothing"),
+            admin=lambda _caller: pytest.fail("calls no scheduler"),
         )
         return CliRunner().invoke(
             build_app(),

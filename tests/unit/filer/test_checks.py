@@ -11,7 +11,7 @@ from fakes.filer_storage import MemoryStorage
 from tesk_filer.adapters.empty_file import write_empty
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.shared import open_shared
-from tesk_filer.domain.checks import Check, Verdict
+from tesk_filer.domain.checks import Check, Verdict, WriteFound
 from tesk_filer.ports import Storage, StorageError
 from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
@@ -147,6 +147,31 @@ def test_a_probe_lies_where_the_files_will(output: Output) -> None:
     assert check.verdict is Verdict.OK
     assert ("write", f"s3://b/d/{PROBE}") in storage.calls
     assert storage.files == {}
+
+
+class AskedStorage(MemoryStorage):
+    """Can be asked whether it would write."""
+
+    def check_write(self, location: Location) -> WriteFound:
+        return WriteFound(Verdict.OK, f"would write {location}")
+
+
+def test_a_storage_is_asked_about_the_very_name_unless_a_probe_is_wished() -> None:
+    storage = AskedStorage()
+    outputs = (
+        Output(path="/o", url="s3://b/o"),
+        Output(path="/d", url="s3://b/d", type=FileType.DIRECTORY),
+    )
+
+    asked = found(Task(outputs=outputs), {"s3": storage})
+    assert [each.message for each in asked] == [
+        "would write s3://b/o",
+        f"would write s3://b/d/{PROBE}",
+    ]
+    assert storage.calls == []
+
+    [probed, _] = found(Task(outputs=outputs), {"s3": storage}, probe=True)
+    assert probed.message == "an empty file was written beside it, and removed"
 
 
 class KeepingStorage(MemoryStorage):

@@ -1,5 +1,6 @@
 """Connections are shared by threads, as many as a server takes."""
 
+import itertools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,29 @@ def test_threads_wait_for_a_connection_where_the_server_takes_no_more() -> None:
 
     assert in_threads(8, work) == [None] * 8
     assert server.opened <= 2
+
+
+def test_threads_wait_for_what_is_soon_returned_rather_than_log_in() -> None:
+    server = Server()
+    pool = Pool(server.connect, now=lambda: 0.0)  # nothing takes any time
+
+    def work() -> None:
+        for _ in range(20):
+            with pool.lend("ada"):
+                pass
+
+    assert in_threads(8, work) == [None] * 8
+    assert server.opened == 1
+
+
+def test_a_thread_that_waits_for_long_logs_in() -> None:
+    server = Server()
+    pool = Pool(server.connect, now=itertools.count().__next__)
+
+    with pool.lend("ada"):
+        assert in_threads(1, lambda: pool.lend("ada").__enter__()) == [None]
+
+    assert server.opened == 2
 
 
 def test_a_failure_that_leaves_no_connection_is_raised() -> None:

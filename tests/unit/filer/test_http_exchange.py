@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from files.certificates import Authority
+from servers.http_proxy import http_proxy
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_pool import (
@@ -189,6 +190,28 @@ def test_what_is_not_http_is_refused(pool: HttpPool, raw: bytes) -> None:
         send(pool, script)
 
 
+SLOPPY = {
+    "lines that end in LF": b"HTTP/1.1 200 Any\ncontent-length: 3\n\nabc",
+    "a control character in a header": (
+        b"HTTP/1.1 200 Any\r\nx: a\x01b\r\ncontent-length: 3\r\n\r\nabc"
+    ),
+    "a space after the size of a chunk": (
+        b"HTTP/1.1 200 Any\r\ntransfer-encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n"
+    ),
+    "no reason": b"HTTP/1.1 200\r\ncontent-length: 3\r\n\r\nabc",
+    "an old version": b"HTTP/1.0 200 Any\r\nconnection: close\r\n\r\nabc",
+}
+
+
+@pytest.mark.parametrize("raw", SLOPPY.values(), ids=SLOPPY)
+def test_what_other_clients_understand_is_understood(
+    pool: HttpPool, raw: bytes
+) -> None:
+    with scripted_server(raw, b"") as script:
+        exchange = send(pool, script, headers={"connection": "close"})
+        assert (exchange.response.status, read(exchange)) == (200, b"abc")
+
+
 def test_a_header_cannot_begin_another_line(pool: HttpPool) -> None:
     with scripted_server() as script, pytest.raises(StorageError, match="line end"):
         send(pool, script, headers={"if-match": "a\r\nx-evil: 1"})
@@ -270,3 +293,51 @@ def test_surplus_bytes_of_tls_do_not_reach_the_next_request(tmp_path: Path) -> N
     with secure(tmp_path, smuggled, answer(200, b"next"), proxied=False) as (_, get):
         assert get(1_000_000) == bytes(100_000)
         assert get(1000) == b"next"
+
+
+@pytest.mark.parametrize("tells_end", [True, False])
+def test_tls_passes_through_a_proxy_that_is_spoken_to_by_tls(
+    tmp_path: Path, *, tells_end: bool
+) -> None:
+    authority = Authority(tmp_path)
+    issued = authority.issue("localhost")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(issued.certificate, issued.key)
+    until_closed = b"HTTP/1.1 200 Any\r\nconnection: close\r\n\r\nabc"
+    with (
+        scripted_server(until_closed, tls=tls, tells_end=tells_end) as script,
+        http_proxy(tls) as proxy,
+    ):
+        environ = {
+            "SSL_CERT_FILE": str(authority.certificate),
+            "https_proxy": proxy.url.replace("://", "://ada:p%40ss@"),
+        }
+        pool = HttpPool(timeouts=TIMEOUTS, size=4, environ=environ)
+        origin = Origin("https", "localhost", script.port)
+        request = HttpRequest(
+            origin=origin, method="GET", target="/", headers={}, body=BytesBody()
+        )
+        exchange = pool.send(request)
+        if tells_end:
+            assert read(exchange) == b"abc"
+        else:
+            # Anybody between proxy and server can end the connection.
+            with pytest.raises(OSError, match="EOF"):
+                read(exchange)
+        pool.close()
+    assert proxy.requests[0].startswith(f"CONNECT localhost:{script.port} ")
+    assert "proxy-authorization: Basic YWRhOnBAc3M=" in proxy.requests[0]
+
+
+def test_a_proxy_that_cannot_be_used_is_told() -> None:
+    pool = HttpPool(timeouts=TIMEOUTS, size=4, environ={"http_proxy": "socks5://p:1"})
+    request = HttpRequest(
+        origin=Origin("http", "host"),
+        method="GET",
+        target="/",
+        headers={},
+        body=BytesBody(),
+    )
+    with pytest.raises(StorageError, match="proxy is of a kind") as caught:
+        pool.send(request)
+    assert not caught.value.transient

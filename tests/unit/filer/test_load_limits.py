@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -89,7 +91,7 @@ def run_all(works: list[Callable[[], None]]) -> None:
 
 
 def test_a_host_that_complains_gets_fewer_at_once_and_others_as_many() -> None:
-    limits = HostLimits(4, threading.Event())
+    limits = HostLimits(4, threading.Event(), now=lambda: 0.0)
     with pytest.raises(StorageError), limits.request("busy"):
         raise COMPLAINT
     active, most, lock = (
@@ -117,15 +119,91 @@ def test_a_host_that_complains_gets_fewer_at_once_and_others_as_many() -> None:
 
 def test_a_request_that_waits_ends_with_the_transfer() -> None:
     halt = threading.Event()
-    limits = HostLimits(1, halt)
+    limits = HostLimits(1, halt, now=lambda: 0.0)
     with limits.request("host"):
         halt.set()
         with pytest.raises(HaltedError), limits.request("host"):
             pass
 
 
+@dataclass
+class Far:
+    """Limits of hosts whose responses take ``seconds``, and what they asked for."""
+
+    seconds: float
+    time: float = 0.0
+    grown: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.limits = HostLimits(
+            4, threading.Event(), now=lambda: self.time, grow=self.grown.append
+        )
+
+    def move(self, files: int, *, widening: int = 4) -> None:
+        """Move small files of a host, one after another."""
+        for _ in range(files):
+            with self.limits.request("host", widening) as responded:
+                self.time += self.seconds
+                responded()
+
+    def most(self, *, widening: int) -> int:
+        """Return how many files may be under way at once."""
+        count = 0
+        halted = threading.Event()
+        halted.set()
+        self.limits._halt = halted  # a wait ends at once
+        with ExitStack() as stack:
+            with suppress(HaltedError):
+                while True:
+                    stack.enter_context(self.limits.request("host", widening))
+                    count += 1
+            return count
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most"), {0.001: 4, 0.005: 8, 0.1: 16}.items(), ids=str
+)
+def test_as_many_small_files_move_as_the_time_of_a_response_asks_for(
+    seconds: float, most: int
+) -> None:
+    far = Far(seconds)
+
+    far.move(63)
+    assert not far.grown
+    far.move(100)
+
+    assert far.grown == [most]
+    assert far.most(widening=4) == most
+
+
+def test_no_more_large_files_move_at_once_from_far_away() -> None:
+    far = Far(0.1)
+    far.move(64)
+
+    assert far.most(widening=1) == 4
+
+
+def test_the_first_responses_which_wait_for_connections_ask_for_nothing() -> None:
+    far = Far(0.5)
+    far.move(63)
+    far.seconds = 0.001
+    far.move(1)
+
+    assert far.grown == [4]
+
+
+def test_a_host_that_has_complained_gets_no_more_than_usual() -> None:
+    far = Far(0.1)
+    with pytest.raises(StorageError), far.limits.request("host", 4):
+        raise COMPLAINT
+    far.move(1000)
+
+    assert far.grown == [4]
+    assert far.most(widening=4) == 4
+
+
 def test_errors_of_other_kinds_change_nothing() -> None:
-    limits = HostLimits(2, threading.Event())
+    limits = HostLimits(2, threading.Event(), now=lambda: 0.0)
     with pytest.raises(StorageError), limits.request("host"):
         raise StorageError("broke", transient=True)
 

@@ -11,11 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulations.transfer import Bench
-from tesk_filer.adapters.manifest_file import (
-    ManifestFile,
-    open_manifest,
-    sync_file_system,
-)
+from tesk_filer.adapters.file_system_sync import sync_file_system
+from tesk_filer.adapters.manifest_file import ManifestFile, open_manifest
 from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.parts import MIB

@@ -9,6 +9,7 @@ from tesk_filer.adapters.storage.objects import (
     ObjectPage,
     ObjectStorage,
 )
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import Advance, Entry, Part, Reader, Source, Stat, StorageError
 from tesk_model.locations import Location, parse_location
 
@@ -41,10 +42,13 @@ class PagesOfNothing:
     ) -> AbstractContextManager[Reader]:
         raise NotImplementedError
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
         raise NotImplementedError
 
     def delete(self, name: ObjectName) -> None:
+        raise NotImplementedError
+
+    def check_put(self, name: ObjectName) -> WriteFound:
         raise NotImplementedError
 
     def close(self) -> None:

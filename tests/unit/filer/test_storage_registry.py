@@ -15,18 +15,18 @@ from tesk_filer.adapters.storage.storage_config import (
     Timeouts,
 )
 from tesk_filer.domain.credentials import AzureAccount, Credential, Login
-from tesk_filer.domain.egress import EgressPolicy
 from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_model.url_lists import parse_url_lists
+from tesk_runtime.egress.policy import EgressPolicy
 from tesk_runtime.protected_paths import ProtectedPaths
 
 SITE = StorageConfig(
     timeouts=Timeouts(connect=timedelta(seconds=1), stall=timedelta(seconds=1)),
     connections=1,
     credentials=SettingCredentials(),
-    egress=Egress(EgressPolicy()),
+    egress=Egress(EgressPolicy(section="filer")),
     files=FileAccess(
         roots=(),
         read_roots=(),
@@ -68,7 +68,9 @@ def test_a_url_of_a_blob_is_azures_if_its_account_is_known(
 
 def test_a_url_that_the_lists_refuse_has_no_storage() -> None:
     urls = parse_url_lists(("s3://bucket",), ())
-    choice = StorageRegistry(replace(SITE, egress=Egress(EgressPolicy(), urls=urls)))
+    choice = StorageRegistry(
+        replace(SITE, egress=Egress(EgressPolicy(section="filer"), urls=urls))
+    )
 
     choice.of(parse_location("s3://bucket/a"))
     with pytest.raises(StorageError, match=r"none of urls\.allow") as caught:

@@ -1,16 +1,12 @@
 """Connections to a cluster: configuration, credentials, retries."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from servers.api_server import Script, serving
 from tesk_kubernetes.api import (
     CONFIG_MAPS,
     JOBS,
@@ -31,48 +27,6 @@ NOT_RETRIED = timedelta(0)
 ONE, TWO = {"metadata": {"name": "one"}}, {"metadata": {"name": "two"}}
 FOUND = json.dumps({"metadata": {"name": "a"}})
 BUSY = (429, {"Retry-After": "0"}, json.dumps({"code": 429, "message": "too busy"}))
-
-
-@dataclass
-class Script:
-    """What a server answers, one after the other; the last one for ever."""
-
-    answers: list[tuple[int, dict[str, str], str]]
-    requests: list[str] = field(default_factory=list)
-    tokens: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def serving(script: Script) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            script.requests.append(f"{self.command} {self.path}")
-            script.tokens.append(self.headers.get("Authorization", ""))
-            many = len(script.answers) > 1
-            code, headers, body = script.answers.pop(0) if many else script.answers[0]
-            self.send_response(code)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names of http.server
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 def kubeconfig(folder: Path, server: str, **user: str) -> Path:

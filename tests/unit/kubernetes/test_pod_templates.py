@@ -5,8 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tesk_kubernetes.api import SECRETS, JsonObject
+from tesk_kubernetes.json_copies import copied
 from tesk_kubernetes.templates import (
     TemplateError,
     load_pod_template,
@@ -75,6 +78,10 @@ BAD_TEMPLATES = {
         "{metadata: x, spec: {containers: [{name: main}]}}",
         "metadata: must be a mapping",
     ),
+    "a template within itself": (
+        "spec: {containers: [&a {name: main, env: [*a]}]}",
+        "contains itself by an anchor",
+    ),
     "volumes as text": (
         "spec: {volumes: [a], containers: [{name: main}]}",
         "spec.volumes: must be a list of mappings",
@@ -137,6 +144,24 @@ def test_an_overlay_leaves_the_template_as_it_is(
 
     assert given == before
     assert made != before
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.text(), inner) | st.lists(inner).map(tuple)
+    ),
+)
+
+
+@given(JSON)
+def test_a_copy_is_equal_and_shares_nothing_that_changes(value: object) -> None:
+    copy = copied(value)
+
+    assert copy == value
+    assert type(copy) is type(value)
+    if isinstance(value, dict | list) and value:
+        assert copy is not value
 
 
 def test_labels_of_tesk_win() -> None:

@@ -61,7 +61,7 @@ SAID: dict[str, tuple[Any, str, str]] = {
     "a bad duration": (
         {"wait": "soon"},
         "wait",
-        "must be a duration: seconds, or ISO 8601 such as PT1M30S",
+        "must be a duration: seconds, 90s, 15m, 24h, 7d, or ISO 8601 such as PT1M30S",
     ),
     "an item": ({"names": [1]}, "names[0]", "must be text, not a whole number"),
     "an unknown choice": ({"kind": "z"}, "kind", "must be one of a, b"),

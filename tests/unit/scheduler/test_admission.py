@@ -1,4 +1,7 @@
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
 
 from builders.queues import (
     ALICE,
@@ -8,6 +11,7 @@ from builders.queues import (
     RESERVE_AFTER,
     admitted,
     cores,
+    overdue,
     plan,
     queued,
     using,
@@ -15,16 +19,32 @@ from builders.queues import (
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.admission import AdmissionMemory, AdmissionPlan
-from tesk_scheduler.domain.quota import EVERYBODY, Limit, Quota
+from tesk_scheduler.domain.admission import (
+    AdmissionMemory,
+    AdmissionPlan,
+    plan_admissions,
+)
+from tesk_scheduler.domain.admission_rates import RateMemory, TokenBucket
+from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    Amounts,
+    Limit,
+    Order,
+    Quota,
+    Rates,
+    Share,
+    Subject,
+    SubjectKind,
+)
+from tesk_scheduler.domain.starvation import Waits
+
+BOB = Subject(SubjectKind.USER, "bob")
 
 
 def test_an_empty_queue_admits_nothing() -> None:
-    decision = plan([], quota=Quota(), memory=AdmissionMemory(next_owner="bob"))
+    decision = plan([], quota=Quota())
 
-    assert decision == AdmissionPlan(
-        admitted=[], reasons={}, memory=AdmissionMemory(next_owner="bob")
-    )
+    assert decision == AdmissionPlan(admitted=[], reasons={}, memory=AdmissionMemory())
 
 
 def test_owners_take_turns_each_in_order_of_arrival() -> None:
@@ -38,34 +58,7 @@ def test_owners_take_turns_each_in_order_of_arrival() -> None:
     assert admitted(decision) == ["alice-1", "bob-4", "carol-5", "alice-2", "carol-6"]
 
 
-def test_the_next_plan_goes_on_after_the_last_turn() -> None:
-    queues = [[queued(f"{owner}-{n}") for n in (1, 2)] for owner in ("a", "b", "c")]
-    first = plan(*queues, quota=Quota(capacity=cores(2)))
-
-    second = plan(
-        queues[0][1:],
-        queues[1][1:],
-        queues[2],
-        quota=Quota(capacity=cores(2)),
-        memory=first.memory,
-    )
-
-    assert admitted(first) == ["a-1", "b-1"]
-    assert admitted(second) == ["c-1", "a-2"]
-
-
-def test_a_turn_of_an_owner_without_tasks_passes_to_the_next_name() -> None:
-    decision = plan(
-        [queued("alice-1")],
-        [queued("carol-2")],
-        quota=Quota(capacity=cores(1)),
-        memory=AdmissionMemory(next_owner="bob"),
-    )
-
-    assert admitted(decision) == ["carol-2"]
-
-
-def test_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
+def test_a_head_that_does_not_fit_holds_up_no_smaller_task() -> None:
     decision = plan(
         [queued("alice-1", cpu=4), queued("alice-2")],
         [queued("bob-3"), queued("bob-4")],
@@ -73,21 +66,68 @@ def test_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
         usage={EVERYBODY: using(1)},
     )
 
-    assert admitted(decision) == ["bob-3", "bob-4"]
+    assert admitted(decision) == ["alice-2", "bob-3", "bob-4"]
     assert decision.reasons == {
         "alice-1": Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 3 free")
     }
 
 
+def test_a_head_that_others_leave_no_room_for_delays_no_smaller_task() -> None:
+    """It was dear while it fitted; what its owner starts instead is not."""
+    decision = plan(
+        [queued("alice-1", cpu=4), queued("alice-2"), queued("alice-3")],
+        [queued("bob-4"), queued("bob-5")],
+        quota=Quota(capacity=cores(4)),
+    )
+
+    assert admitted(decision) == ["bob-4", "alice-2", "alice-3", "bob-5"]
+
+
+def test_in_strict_order_a_head_that_does_not_fit_holds_up_its_owner_only() -> None:
+    decision = plan(
+        [queued("alice-1", cpu=4), queued("alice-2")],
+        [queued("bob-3"), queued("bob-4")],
+        quota=Quota(capacity=cores(4), order=Order.STRICT),
+        usage={EVERYBODY: using(1)},
+    )
+
+    assert admitted(decision) == ["bob-3", "bob-4"]
+
+
+def test_tasks_like_one_that_does_not_fit_are_not_looked_at() -> None:
+    big = [queued(f"alice-{number}", cpu=4) for number in range(1, 9)]
+
+    decision = plan(
+        [*big, queued("alice-9")],
+        quota=Quota(capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+    )
+
+    assert admitted(decision) == ["alice-9"]
+    assert list(decision.reasons) == ["alice-1"]
+
+
+def test_of_many_different_tasks_that_wait_the_first_ones_are_explained() -> None:
+    tasks = [queued(f"alice-{number}", cpu=4 + number) for number in range(1, 99)]
+
+    decision = plan(tasks, quota=Quota(users={"alice": cores(200)}), usage=ALL_USED)
+
+    assert list(decision.reasons) == [f"alice-{number}" for number in range(1, 11)]
+
+
+ALL_USED = {ALICE: using(200)}
+
+
 def test_a_task_that_can_never_run_holds_up_no_other() -> None:
     decision = plan(
         [queued("alice-1", cpu=9), queued("alice-2", cpu=9), queued("alice-3")],
-        quota=Quota(capacity=cores(8)),
+        quota=Quota(capacity=cores(8), order=Order.STRICT),
     )
 
     assert admitted(decision) == ["alice-3"]
     assert sorted(decision.reasons) == ["alice-1", "alice-2"]
-    assert decision.memory.blocked == {}
+    assert decision.skipped == {"alice-1", "alice-2"}
+    assert decision.memory == AdmissionMemory()
 
 
 def test_a_task_does_not_wait_for_an_amount_it_does_not_ask_for() -> None:
@@ -100,6 +140,20 @@ def test_a_task_does_not_wait_for_an_amount_it_does_not_ask_for() -> None:
     assert admitted(decision) == ["alice-1"]
 
 
+def test_no_more_start_than_there_are_places() -> None:
+    decision = plan(
+        [queued("alice-1"), queued("alice-2")],
+        [queued("bob-3", cpu=9)],
+        [queued("carol-4")],
+        quota=Quota(capacity=cores(5), per_task=cores(9)),
+        places=1,
+    )
+
+    assert admitted(decision) == ["alice-1"]
+    assert [task.id for task in decision.unplaced] == ["carol-4", "alice-2"]
+    assert list(decision.reasons) == ["bob-3"]
+
+
 def test_a_head_that_is_not_overdue_is_passed_and_its_time_counts_from_now() -> None:
     big, small = queued("alice-1", cpu=4), queued("bob-2")
 
@@ -108,7 +162,7 @@ def test_a_head_that_is_not_overdue_is_passed_and_its_time_counts_from_now() -> 
     )
 
     assert admitted(decision) == ["bob-2"]
-    assert decision.memory.blocked == {"alice-1": NOW}
+    assert decision.memory.waits == Waits(shared={big.id: NOW})
 
 
 def test_an_overdue_head_reserves_what_it_needs() -> None:
@@ -119,7 +173,7 @@ def test_an_overdue_head_reserves_what_it_needs() -> None:
         [small],
         quota=Quota(capacity=cores(4)),
         usage={EVERYBODY: using(1)},
-        memory=AdmissionMemory(blocked={big.id: NOW - RESERVE_AFTER}),
+        memory=overdue(big, since=NOW - RESERVE_AFTER),
     )
 
     assert admitted(decision) == []
@@ -130,7 +184,20 @@ def test_an_overdue_head_reserves_what_it_needs() -> None:
         "alice-1": Reason(ReasonCode.CAPACITY_FULL, "waiting for 4 cpu: 3 free"),
         "bob-2": Reason(ReasonCode.CAPACITY_RESERVED, text),
     }
-    assert decision.memory.blocked[big.id] == NOW - RESERVE_AFTER
+    assert decision.memory.waits.shared[big.id] == NOW - RESERVE_AFTER
+
+
+def test_an_overdue_head_is_not_passed_by_tasks_of_its_own_user_either() -> None:
+    big = queued("alice-1", cpu=4)
+
+    decision = plan(
+        [big, queued("alice-2")],
+        quota=Quota(capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+        memory=overdue(big),
+    )
+
+    assert admitted(decision) == []
 
 
 def test_capacity_that_an_overdue_head_does_not_need_is_used() -> None:
@@ -141,34 +208,33 @@ def test_capacity_that_an_overdue_head_does_not_need_is_used() -> None:
         [queued("bob-2"), queued("bob-3"), queued("bob-4")],
         quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(8 * GIB))),
         usage={EVERYBODY: using(0, ram=1)},
-        memory=AdmissionMemory(blocked={big.id: LONG_AGO}),
+        memory=overdue(big),
     )
 
     assert admitted(decision) == ["bob-2", "bob-3"]
 
 
-def test_an_overdue_head_that_fits_comes_before_whose_turn_it_is() -> None:
+def test_an_overdue_head_that_fits_comes_first() -> None:
     big = queued("zoe-1", cpu=4)
 
     decision = plan(
         [queued("alice-2")],
         [big],
         quota=Quota(capacity=cores(4)),
-        memory=AdmissionMemory(next_owner="alice", blocked={big.id: LONG_AGO}),
+        memory=overdue(big),
     )
 
     assert admitted(decision) == ["zoe-1"]
-    assert decision.memory.next_owner == "alice"
 
 
-def test_an_owner_served_out_of_turn_has_had_its_turn() -> None:
+def test_an_owner_served_out_of_turn_has_used_its_share() -> None:
     head = queued("alice-1")
 
     decision = plan(
         [head, queued("alice-2")],
         [queued("bob-3")],
         quota=Quota(capacity=cores(2)),
-        memory=AdmissionMemory(next_owner="alice", blocked={head.id: LONG_AGO}),
+        memory=overdue(head),
     )
 
     assert admitted(decision) == ["alice-1", "bob-3"]
@@ -176,20 +242,19 @@ def test_an_owner_served_out_of_turn_has_had_its_turn() -> None:
 
 def test_the_longer_waiting_of_two_overdue_heads_comes_first() -> None:
     first, second = queued("zoe-1", cpu=4), queued("alice-2", cpu=3)
+    waits = {first.id: LONG_AGO, second.id: LONG_AGO + timedelta(seconds=1)}
 
     decision = plan(
         [first],
         [second],
         quota=Quota(capacity=cores(4)),
-        memory=AdmissionMemory(
-            blocked={first.id: LONG_AGO, second.id: LONG_AGO + timedelta(seconds=1)}
-        ),
+        memory=AdmissionMemory(waits=Waits(shared=waits)),
     )
 
     assert admitted(decision) == ["zoe-1"]
 
 
-def test_a_head_that_waits_for_its_own_user_reserves_nothing() -> None:
+def test_a_head_that_waits_for_its_own_user_reserves_nothing_of_others() -> None:
     head = queued("alice-1", cpu=2)
 
     decision = plan(
@@ -197,11 +262,38 @@ def test_a_head_that_waits_for_its_own_user_reserves_nothing() -> None:
         [queued("bob-2")],
         quota=Quota(users={"alice": cores(2)}, capacity=cores(2)),
         usage={ALICE: using(1), EVERYBODY: using(1)},
-        memory=AdmissionMemory(blocked={head.id: LONG_AGO}),
+        memory=AdmissionMemory(waits=Waits(own={head.id: LONG_AGO})),
     )
 
     assert admitted(decision) == ["bob-2"]
-    assert decision.memory.blocked == {}
+    assert decision.memory.waits == Waits(own={head.id: LONG_AGO})
+
+
+def test_a_head_that_waits_long_for_its_own_user_is_not_passed_by_smaller_ones() -> (
+    None
+):
+    head, small = queued("alice-1", cpu=2), queued("alice-2")
+    quota = Quota(users={"alice": cores(2)}, capacity=cores(9))
+    usage = {ALICE: using(1), EVERYBODY: using(1)}
+    long_ago = AdmissionMemory(waits=Waits(own={head.id: LONG_AGO}))
+
+    soon = plan([head, small], quota=quota, usage=usage)
+    late = plan([head, small], quota=quota, usage=usage, memory=long_ago)
+
+    assert (admitted(soon), admitted(late)) == (["alice-2"], [])
+
+
+def test_a_head_that_waited_for_its_own_user_does_not_come_before_others() -> None:
+    head = queued("zoe-1")
+
+    decision = plan(
+        [head],
+        [queued("alice-2")],
+        quota=Quota(users={"zoe": cores(1)}, capacity=cores(1)),
+        memory=AdmissionMemory(waits=Waits(own={head.id: LONG_AGO})),
+    )
+
+    assert admitted(decision) == ["alice-2"]
 
 
 def test_a_head_that_waits_for_its_group_reserves_in_its_group_only() -> None:
@@ -213,7 +305,7 @@ def test_a_head_that_waits_for_its_group_reserves_in_its_group_only() -> None:
         [queued("carol-3")],
         quota=Quota(groups={"lab": cores(2)}, capacity=cores(2)),
         usage={LAB: using(1), EVERYBODY: using(1)},
-        memory=AdmissionMemory(blocked={head.id: LONG_AGO}),
+        memory=overdue(head),
     )
 
     assert admitted(decision) == ["carol-3"]
@@ -230,7 +322,131 @@ def test_a_clock_that_was_set_back_breaks_nothing() -> None:
         [head],
         quota=Quota(capacity=cores(4)),
         usage={EVERYBODY: using(1)},
-        memory=AdmissionMemory(blocked={head.id: NOW + timedelta(days=1)}),
+        memory=overdue(head, since=NOW + timedelta(days=1)),
     )
 
-    assert decision.memory.blocked == {"alice-1": NOW}
+    assert decision.memory.waits.shared == {"alice-1": NOW}
+
+
+def test_a_burst_is_admitted_and_then_as_many_as_the_rate_permits() -> None:
+    tasks = [queued(f"alice-{number}") for number in range(1, 9)]
+    quota = Quota(rates=Rates(per_second=2, burst=3))
+
+    first = plan(tasks, [queued("bob-9")], quota=quota)
+    empty = RateMemory(everybody=TokenBucket(0, NOW - timedelta(seconds=0.75)))
+    later = plan(tasks, quota=quota, memory=AdmissionMemory(rates=empty))
+
+    assert admitted(first) == ["alice-1", "bob-9", "alice-2"]
+    assert first.resume_at == NOW + timedelta(seconds=0.5)
+    assert first.reasons[TaskId("alice-3")] == Reason(
+        ReasonCode.ADMISSION_PENDING,
+        "waiting for admission: at most 2 tasks are admitted in a second",
+    )
+    assert admitted(later) == ["alice-1"]
+    assert later.resume_at == NOW + timedelta(seconds=0.25)
+
+
+def test_the_rate_of_an_owner_delays_no_other() -> None:
+    quota = Quota(rates=Rates(per_owner_per_second=1, burst=1))
+
+    decision = plan(
+        [queued("alice-1"), queued("alice-2")],
+        [queued("bob-3"), queued("bob-4")],
+        quota=quota,
+    )
+
+    assert admitted(decision) == ["alice-1", "bob-3"]
+    assert decision.reasons[TaskId("alice-2")].text == (
+        "waiting for admission: at most 1 tasks of alice are admitted in a second"
+    )
+    assert set(decision.memory.rates.owners) == {"alice", "bob"}
+
+
+def test_a_task_that_does_not_fit_takes_no_part_of_the_rate() -> None:
+    decision = plan(
+        [queued("alice-1", cpu=4), queued("alice-2")],
+        quota=Quota(rates=Rates(per_second=1, burst=1), capacity=cores(4)),
+        usage={EVERYBODY: using(1)},
+    )
+
+    assert admitted(decision) == ["alice-2"]
+
+
+def test_a_full_bucket_is_not_remembered() -> None:
+    quota = Quota(rates=Rates(per_second=1, burst=2, per_owner_per_second=1))
+    long_ago = TokenBucket(0, NOW - timedelta(hours=1))
+    memory = RateMemory(everybody=long_ago, owners={"alice": long_ago})
+
+    decision = plan(
+        [queued("alice-1", cpu=9)],
+        quota=replace(quota, capacity=cores(8)),
+        memory=AdmissionMemory(rates=memory),
+    )
+
+    assert decision.memory.rates == RateMemory()
+
+
+def test_an_owner_whose_tasks_were_not_all_read_is_not_passed_for_that() -> None:
+    quota = Quota(capacity=cores(9), shares={ALICE: Share(weight=8)})
+    queues = [[queued(f"{owner}-{n}") for n in (1, 2, 3)] for owner in ("alice", "bob")]
+
+    decision = plan_admissions(
+        queues=queues,
+        usage={},
+        quota=quota,
+        now=NOW,
+        memory=AdmissionMemory(),
+        window=3,
+    )
+
+    # All of alice's: the next ones come before those of bob, who waits a moment.
+    assert admitted(decision) == ["alice-1", "alice-2", "alice-3"]
+    assert decision.is_partial
+
+
+@pytest.mark.parametrize(("window", "is_partial"), [(2, True), (3, False)])
+def test_a_plan_that_passed_over_all_that_was_read_tells_that_more_may_follow(
+    window: int, is_partial: bool
+) -> None:
+    decision = plan_admissions(
+        queues=[[queued("alice-1", cpu=9), queued("alice-2", cpu=9)]],
+        usage={},
+        quota=Quota(capacity=cores(1)),
+        now=NOW,
+        memory=AdmissionMemory(),
+        window=window,
+    )
+
+    assert decision.is_partial is is_partial
+
+
+def test_an_overdue_task_keeps_its_time_when_a_round_ends_early() -> None:
+    big, small = queued("zoe-9", cpu=9), queued("alice-1")
+    guaranteed = {ALICE: Share(guaranteed=Amounts(cpu_millis=1000))}
+
+    decision = plan_admissions(
+        queues=[[small], [big]],
+        usage={},
+        quota=Quota(capacity=cores(9), shares=guaranteed),
+        now=NOW,
+        memory=overdue(big),
+        window=1,
+    )
+
+    assert admitted(decision) == ["alice-1"]
+    assert decision.memory.waits.shared == {big.id: LONG_AGO}
+
+
+def test_nothing_is_reserved_for_what_waits_for_the_guarantee_of_others() -> None:
+    big = queued("zoe-9", cpu=9)
+    kept = {ALICE: Share(guaranteed=Amounts(cpu_millis=1000), lending=cores(0))}
+
+    decision = plan(
+        [big],
+        [queued("bob-1")],
+        quota=Quota(capacity=cores(9), shares=kept),
+        memory=overdue(big),
+    )
+
+    assert admitted(decision) == ["bob-1"]
+    assert decision.reasons[big.id].code is ReasonCode.GUARANTEE_KEPT

@@ -2,16 +2,16 @@ import pytest
 
 from builders.queues import (
     ALICE,
-    LONG_AGO,
     admitted,
     cores,
+    overdue,
     plan,
     queued,
     using,
 )
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import ReasonCode
-from tesk_scheduler.domain.admission import AdmissionMemory, QueuedTask
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Limit,
@@ -135,7 +135,7 @@ def test_usage_is_reported_before_reservations() -> None:
         [other],
         quota=Quota(capacity=Limit(cpu_millis=4000, ram=ByteCount(4 * GIB))),
         usage={EVERYBODY: using(1, ram=2)},
-        memory=AdmissionMemory(blocked={big.id: LONG_AGO}),
+        memory=overdue(big),
     )
 
     assert decision.reasons[other.id].text == "waiting for 4 GiB memory: 2 GiB free"

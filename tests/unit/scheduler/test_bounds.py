@@ -42,8 +42,12 @@ def test_all_that_may_be_kept_of_a_task_fits_a_message() -> None:
         outputs=[pb.OutputFileLog(url=name, path=name, size_bytes=2**50)] * 1000
     )
 
+    largest = pb.InputSize(index=bounds.INPUT_SIZES, files=2**62, size_bytes=2**62)
+    sizes = pb.Task(input_sizes=[largest] * bounds.INPUT_SIZES)
+
     size = (
         bounds.DOCUMENT_BYTES
+        + sizes.ByteSize()
         + logs.ByteSize()
         + outputs.ByteSize() * bounds.OUTPUT_FILES // 1000
         + bounds.REASON_BYTES

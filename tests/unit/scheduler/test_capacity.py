@@ -2,7 +2,7 @@
 
 import pytest
 
-from builders.queues import NOW, RESERVE_AFTER, queued
+from builders.queues import NOW, queued
 from builders.scheduler_tasks import make_demand
 from tesk_model.quantities import GIB, ByteCount
 from tesk_model.reasons import Reason, ReasonCode
@@ -16,9 +16,22 @@ from tesk_scheduler.domain.capacity import (
     OwnPods,
     TaskmasterCounts,
     cluster_capacity,
+    with_gpu_types,
 )
-from tesk_scheduler.domain.quota import Amounts, Limit, Quota, Usage
+from tesk_scheduler.domain.charging import charged_subjects
+from tesk_scheduler.domain.quota import (
+    Amounts,
+    Demand,
+    Limit,
+    Quota,
+    Share,
+    Subject,
+    SubjectKind,
+    Usage,
+)
+from tesk_scheduler.domain.room import Room
 
+ANY_USER = Subject(SubjectKind.USER, "*")
 NODE = Limit(cpu_millis=2000, ram=8 * GIB, running=100)
 NOBODY = TaskmasterCounts(count=0, free=0, slots=2)
 OWN = OwnPods(
@@ -52,7 +65,6 @@ def plan(cluster: Capacity, *names: str, cpu: float = 0.5) -> AdmissionPlan:
         queues=[[queued(name, cpu=cpu) for name in names]],
         usage={},
         quota=Quota(),
-        reserve_after=RESERVE_AFTER,
         now=NOW,
         memory=AdmissionMemory(),
         cluster=cluster,
@@ -150,7 +162,6 @@ def test_a_task_that_no_node_could_hold_waits_and_holds_up_no_other(
         queues=[[big, small]],
         usage={},
         quota=Quota(),
-        reserve_after=RESERVE_AFTER,
         now=NOW,
         memory=AdmissionMemory(),
         cluster=cluster,
@@ -167,7 +178,7 @@ def test_while_there_is_no_node_all_wait_in_their_order() -> None:
     text = "waiting for a node: none is ready for tasks"
     assert decision.reasons == {"alice-0": Reason(ReasonCode.NODES_NOT_READY, text)}
     assert not decision.skipped
-    assert "alice-0" in decision.memory.blocked
+    assert "alice-0" in decision.memory.waits.shared
 
 
 def test_nodes_that_are_not_known_hold_the_tasks_of_one_taskmaster() -> None:
@@ -206,3 +217,99 @@ def test_an_overcommitted_node_takes_nothing_from_the_others() -> None:
     full = Limit(cpu_millis=-1500, ram=-1, running=-3)
 
     assert capacity(NODE, full).total == capacity(NODE).total
+
+
+A100S = Limit(cpu_millis=8000, ram=64 * GIB, running=100, gpu=4)
+
+
+def with_gpus(used: int = 0) -> Capacity:
+    """Return a cluster with a node of four A100, and one without any."""
+    plain = Limit(**{**NODE.named(), "queued": None, "disk": None, "gpu": 0})
+    return with_gpu_types(
+        capacity(plain, A100S, committed=Usage(gpu=used)),
+        {"a100": [A100S], "t4": []},
+        given={},
+        used={"a100": used},
+    )
+
+
+def needs(gpu: int, gpu_type: str) -> tuple[tuple[Subject, ...], Demand]:
+    subjects = charged_subjects("alice", (), Quota(), gpu_type=gpu_type)
+    return subjects, make_demand(gpu=gpu)
+
+
+def test_gpus_of_a_type_bound_what_starts() -> None:
+    room = Room({}, Quota(), with_gpus(used=2))
+
+    assert room.blocker(*needs(2, "a100")) is None
+    room.take(*needs(2, "a100"))
+    blocker = room.blocker(*needs(1, "a100"))
+
+    assert blocker is not None
+    assert blocker.reason.code is ReasonCode.CAPACITY_FULL
+
+
+def test_any_gpus_and_those_of_a_type_share_what_there_is() -> None:
+    room = Room({}, Quota(), with_gpus())
+
+    room.take(*needs(3, ""))
+
+    assert room.blocker(*needs(1, "a100")) is None
+    assert room.blocker(*needs(2, "a100")) is not None
+
+
+GPU_MISFITS: dict[str, tuple[int, str, str | None]] = {
+    "as many as a node has": (4, "a100", None),
+    "more than a node has": (
+        5,
+        "a100",
+        "waiting for a larger node with GPUs of type a100: 5 gpu needed, the largest",
+    ),
+    "a type of which there is none": (
+        1,
+        "t4",
+        "waiting for a larger node with GPUs of type t4: 1 gpu needed, the largest",
+    ),
+    "a type that nobody knows": (1, "h100", None),
+    "any": (5, "", "waiting for a larger node: 5 gpu needed, the largest has 4 for"),
+}
+
+
+@pytest.mark.parametrize(
+    ("count", "gpu_type", "want"), GPU_MISFITS.values(), ids=GPU_MISFITS
+)
+def test_gpus_that_no_node_has_are_told(
+    count: int, gpu_type: str, want: str | None
+) -> None:
+    demand = make_demand(ram=ByteCount(GIB), gpu=count)
+    found = with_gpus().misfit(demand, gpu_type)
+
+    assert found is None if want is None else found and found.text.startswith(want)
+
+
+def test_a_limit_by_type_names_the_type() -> None:
+    alice = Subject(SubjectKind.USER, "alice")
+    quota = Quota(users={"*": Limit()}, gpu_types={ANY_USER: {"a100": 2}})
+    used = {alice._replace(gpu_type="a100"): Usage(gpu=1)}
+
+    blocker = Room(used, quota).blocker(*needs(2, "a100"))
+
+    assert blocker is not None
+    assert blocker.reason.text == ("alice: 1 of 2 gpu of type a100 in use, 2 needed")
+    assert Room(used, quota).blocker(*needs(2, "t4")) is None
+
+
+def test_what_is_guaranteed_is_kept_in_a_cluster_as_well() -> None:
+    bob = Subject(SubjectKind.USER, "bob")
+    share = Share(guaranteed=Amounts(cpu_millis=1000), lending=Limit(cpu_millis=0))
+    quota = Quota(shares={bob: share})
+    free = TaskmasterCounts(count=0, free=4, slots=4)
+    room = Room({}, quota, capacity(NODE, taskmasters=free))
+    alice, others = (charged_subjects(name, (), quota) for name in ("alice", "bob"))
+
+    room.take(alice, make_demand(cpu_millis=1000))
+    blocker = room.blocker(alice, make_demand(cpu_millis=250))
+
+    assert blocker is not None
+    assert blocker.reason.code is ReasonCode.GUARANTEE_KEPT
+    assert room.blocker(others, make_demand(cpu_millis=1000)) is None

@@ -6,9 +6,16 @@ import pytest
 import yaml
 
 from tesk_scheduler.adapters.store.schema import TASK, USAGE
-from tesk_scheduler.domain.dimensions import ASKED, CPU, DIMENSIONS, QUEUED, Dimension
+from tesk_scheduler.domain.dimensions import (
+    ASKED,
+    CHARGED,
+    CPU,
+    DIMENSIONS,
+    QUEUED,
+    Dimension,
+)
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit
-from tesk_scheduler.quota_config import DefaultSettings, LimitSettings
+from tesk_scheduler.quota_config.amounts import DefaultSettings, LimitSettings
 
 CHART_SCHEMA = Path(__file__).parents[3] / "helm" / "tesk" / "values.schema.yaml"
 
@@ -24,8 +31,12 @@ def test_each_dimension_has_a_column_and_a_setting(dimension: Dimension) -> None
 
 
 @pytest.mark.parametrize("dimension", ASKED, ids=lambda each: each.column)
-def test_an_asked_dimension_has_a_field_and_a_default(dimension: Dimension) -> None:
+def test_an_asked_dimension_has_a_column_of_the_task(dimension: Dimension) -> None:
     assert dimension.column in TASK.c
+
+
+@pytest.mark.parametrize("dimension", CHARGED, ids=lambda each: each.column)
+def test_a_charged_dimension_has_a_default(dimension: Dimension) -> None:
     assert dimension.setting in DefaultSettings.__struct_fields__
 
 
@@ -37,7 +48,7 @@ def test_the_chart_has_a_value_for_each_dimension(dimension: Dimension) -> None:
     name = head + "".join(each.capitalize() for each in rest)
 
     assert name in schema["x-limits"]["properties"]
-    assert not dimension.field or name in quota["defaults"]["properties"]
+    assert dimension not in CHARGED or name in quota["defaults"]["properties"]
 
 
 def test_amounts_are_read_by_dimension() -> None:

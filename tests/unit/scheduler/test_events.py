@@ -2,12 +2,13 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from builders.scheduler_tasks import NOON, make_record
+from builders.scheduler_tasks import NOON, make_demand, make_new_task, make_record
 from tesk_model.errors import ConflictError
 from tesk_model.events import (
     EventPayload,
@@ -34,10 +35,11 @@ from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
 
 LATER = NOON + timedelta(minutes=1)
-BY = Reporter(taskmaster="tm-1", now=LATER, max_attempts=3)
+BY = Reporter(taskmaster="tm-1", now=LATER)
 RUNS = replace(
     admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING, last_sequence=4
 )
+RETRIES = BY.rules.retries
 PREPARES = admitted(make_record(), "tm-1", NOON)
 CANCELING = canceled(RUNS, NOON)
 LAST_TRY = replace(RUNS, attempt=3)
@@ -193,7 +195,7 @@ def test_a_lost_attempt_leaves_one_line() -> None:
         RUNS, Finished(Outcome.LOST, Reason(ReasonCode.NODE_LOST, "the node is gone"))
     )
 
-    assert effect.clears_attempt
+    assert effect.lost
     assert effect.lines == ("attempt 1 was lost: the node is gone",)
     assert effect.record.queued_at == LATER
     assert not effect.record.released
@@ -201,11 +203,11 @@ def test_a_lost_attempt_leaves_one_line() -> None:
 
 def test_giving_up_says_so() -> None:
     effect = applied(
-        LAST_TRY, Finished(Outcome.LOST, Reason(ReasonCode.EVICTED, "evicted"))
+        LAST_TRY, Finished(Outcome.LOST, Reason(ReasonCode.STEP_VANISHED, "gone"))
     )
 
-    assert effect.lines == ("attempt 3 was lost: evicted", "gave up after 3 attempts")
-    assert not effect.clears_attempt
+    assert effect.lines == ("attempt 3 was lost: gone", "gave up after 3 attempts")
+    assert not effect.lost
 
 
 LINES = {
@@ -232,6 +234,7 @@ def test_the_end_is_timed_and_what_it_waited_for_is_forgotten() -> None:
 
 
 GONE = Reason(ReasonCode.NODE_LOST, "the node is gone")
+VANISHED = Reason(ReasonCode.STEP_VANISHED, "its pod was deleted")
 # What happens; the code of the end, and that which the task keeps.
 CODES: dict[str, tuple[TaskRecord, EventPayload, ReasonCode, ReasonCode]] = {
     "success has none": (
@@ -251,8 +254,8 @@ CODES: dict[str, tuple[TaskRecord, EventPayload, ReasonCode, ReasonCode]] = {
         *(ReasonCode.NODE_LOST, ReasonCode.NONE),
     ),
     "a lost attempt that was the last": (
-        *(LAST_TRY, Finished(Outcome.LOST, GONE)),
-        *(ReasonCode.NODE_LOST, ReasonCode.NODE_LOST),
+        *(LAST_TRY, Finished(Outcome.LOST, VANISHED)),
+        *(ReasonCode.STEP_VANISHED, ReasonCode.STEP_VANISHED),
     ),
     "a cancel, however the attempt ended": (
         *(CANCELING, Finished(Outcome.LOST, GONE)),
@@ -359,16 +362,22 @@ def test_no_history_breaks_the_table(steps: list[object]) -> None:
         assert after.state in reachable(record.state)
         assert not record.state.is_final or after.state is record.state
         assert after.attempt in (record.attempt, record.attempt + 1)
-        assert after.attempt <= BY.max_attempts
+        assert after.attempt <= RETRIES.max_attempts + RETRIES.max_uncounted
         assert after.state.is_final == (after.ended_at is not None)
         record = after
 
 
 @given(STEPS)
 def test_counters_agree_with_a_recount(steps: list[object]) -> None:
-    record = make_record(group="genomics")
+    charged: dict[str, Any] = {
+        "group": "genomics",
+        "namespace": "team-a",
+        "gpu_type": "a100",
+        "demand": make_demand(gpu=2),
+    }
+    record = make_record(**charged)
     ledger = UsageLedger()
-    ledger.created(record.owner, record.group)
+    ledger.created(make_new_task("t-1", **charged))
     for step in steps:
         after = stepped(record, step)
         ledger.changed(record, after)

@@ -1,7 +1,9 @@
 import pytest
 
 from tesk_model.quantities import GIB, ByteCount
+from tesk_scheduler.domain.charging import charged_subjects
 from tesk_scheduler.domain.limits import (
+    executor_problems,
     queue_problems,
     submission_problems,
 )
@@ -12,8 +14,8 @@ from tesk_scheduler.domain.quota import (
     Quota,
     Subject,
     SubjectKind,
+    TaskLimits,
     Usage,
-    charged_subjects,
 )
 
 ALICE = Subject(SubjectKind.USER, "alice")
@@ -204,3 +206,46 @@ def test_a_refused_task_takes_no_place() -> None:
     batch = [(owner, EVERYBODY) for owner in (ALICE, ALICE, ALICE, BOB)]
 
     assert queue_problems(batch, {}, quota)[3] is None
+
+
+TYPED: dict[str, tuple[Quota, str]] = {
+    "one task": (
+        Quota(task=TaskLimits(gpu_types={"a100": 1})),
+        "2 exceeds the 1 GPU of type a100 that one task may use",
+    ),
+    "the user": (
+        Quota(users={"alice": Limit()}, gpu_types={ALICE: {"a100": 1}}),
+        "2 exceeds the 1 GPU of type a100 that alice may use",
+    ),
+    "the capacity": (
+        Quota(capacity_gpu_types={"a100": 1}),
+        "2 exceeds the 1 GPU of type a100 that there is",
+    ),
+    "GPUs of any type are fewer": (
+        Quota(per_task=Limit(gpu=1), task=TaskLimits(gpu_types={"a100": 2})),
+        "2 exceeds the 1 GPU that one task may use",
+    ),
+    "the namespace": (
+        Quota(namespaces={"*": Limit(gpu=1)}),
+        "2 exceeds the 1 GPU that namespace team-a may use",
+    ),
+}
+
+
+@pytest.mark.parametrize(("quota", "want"), TYPED.values(), ids=TYPED)
+def test_more_gpus_than_anybody_may_have_are_refused(quota: Quota, want: str) -> None:
+    subjects = charged_subjects("alice", (), quota, namespace="team-a", gpu_type="a100")
+
+    (problem,) = submission_problems(Demand(gpu=2), subjects, quota)
+
+    assert problem.path == "resources.backend_parameters.gpu"
+    assert problem.message == want
+    assert not submission_problems(Demand(), subjects, quota)
+
+
+def test_a_task_may_have_so_many_executors() -> None:
+    quota = Quota(task=TaskLimits(executors=2))
+
+    assert executor_problems(2, quota) == []
+    (problem,) = executor_problems(3, quota)
+    assert str(problem) == "executors: 3 exceeds the 2 executors that one task may have"

@@ -157,6 +157,6 @@ def test_occurrences_of_a_reported_event(
     payload: EventPayload, want: list[Occurrence]
 ) -> None:
     event = TaskEvent(attempt=Attempt(ID, 1), sequence=1, time=NOON, payload=payload)
-    by = Reporter(taskmaster="tm-1", now=NOON, max_attempts=3)
+    by = Reporter(taskmaster="tm-1", now=NOON)
 
     assert list(occurrences_of_effect(apply_event(RUNNING, event, by))) == want

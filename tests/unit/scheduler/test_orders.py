@@ -12,6 +12,7 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.orders import (
     REPEAT_AFTER,
+    REPEAT_FINISHED_AFTER,
     Order,
     StopReason,
     has_new_order,
@@ -19,6 +20,7 @@ from tesk_scheduler.domain.orders import (
     plan_orders,
     record_given,
 )
+from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
 
@@ -28,6 +30,9 @@ OTHER = Attempt(TaskId("t-2"), 1)
 RUNS = admitted(make_record(), "tm-1", NOON)
 CANCELING = canceled(RUNS, NOON)
 OVER = replace(RUNS, state=TaskState.COMPLETE)
+ARRIVED = replace(RUNS, inputs_finished=True)
+EXECUTES = replace(ARRIVED, state=TaskState.RUNNING)
+UPLOADED = replace(EXECUTES, outputs_finished=True)
 
 CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
     "nothing": ([], set(), []),
@@ -48,6 +53,36 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
         [RUNS],
         {FIRST, OTHER},
         [Order(OTHER, StopReason.REASSIGNED)],
+    ),
+    "one whose inputs have arrived goes on": (
+        [ARRIVED],
+        {FIRST},
+        [Order(FIRST, finished=Direction.INPUTS)],
+    ),
+    "one whose inputs had arrived before it is to run": (
+        [ARRIVED],
+        set(),
+        [Order(FIRST)],
+    ),
+    "one whose executor has started is not told of its inputs": (
+        [EXECUTES],
+        {FIRST},
+        [],
+    ),
+    "one whose outputs are uploaded goes on": (
+        [UPLOADED],
+        {FIRST},
+        [Order(FIRST, finished=Direction.OUTPUTS)],
+    ),
+    "one that is over is not told of its outputs": (
+        [replace(UPLOADED, state=TaskState.EXECUTOR_ERROR)],
+        {FIRST},
+        [],
+    ),
+    "one that is being canceled is not told of its transfers": (
+        [replace(UPLOADED, state=TaskState.CANCELING)],
+        {FIRST},
+        [Order(FIRST, StopReason.CANCELED)],
     ),
     "so is an earlier attempt": (
         [replace(RUNS, attempt=2)],
@@ -78,6 +113,15 @@ def test_an_order_is_new_until_it_was_given_and_again_later() -> None:
     assert not has_new_order(orders, given_at_once, REPEAT_AFTER - 0.1)
     assert has_new_order(orders, given_at_once, REPEAT_AFTER)
     assert has_new_order([*orders, Order(OTHER)], given_at_once, 0)
+
+
+def test_that_a_transfer_has_finished_is_seldom_told_again() -> None:
+    orders = [Order(FIRST, finished=Direction.INPUTS)]
+    given_at_once = record_given(orders, {}, 0)
+
+    assert has_new_order(orders, {}, 0)
+    assert not has_new_order(orders, given_at_once, REPEAT_FINISHED_AFTER - 0.1)
+    assert has_new_order(orders, given_at_once, REPEAT_FINISHED_AFTER)
 
 
 def test_a_repeated_response_does_not_put_the_next_repetition_off() -> None:

@@ -12,6 +12,7 @@ from tesk_scheduler.domain.fleet import (
     FleetLimits,
     Taskmaster,
     free_slots,
+    plan_dedicated,
     plan_placements,
     startable,
 )
@@ -24,7 +25,6 @@ def limits(taskmasters: int) -> FleetLimits:
         tasks_per_taskmaster=2,
         start_timeout=timedelta(1),
         takeovers=5,
-        attempts=3,
     )
 
 
@@ -62,6 +62,34 @@ def test_places(
     count: int, fleet: list[Taskmaster], most: int, want: list[str | int]
 ) -> None:
     assert plan_placements(count, fleet, limits(most)) == want
+
+
+OWN: dict[str, tuple[int, list[Taskmaster], int, list[str | int]]] = {
+    "a new one for each": (2, [], 3, [0, 1]),
+    "those without attempts first": (
+        2,
+        [member("idle", age=1), member("busy", assigned=1)],
+        3,
+        ["idle", 0],
+    ),
+    "never one that has an attempt": (1, [member("busy", assigned=1)], 1, []),
+    "never one that drains": (1, [member("a", slots=0)], 1, []),
+    "nor another's": (1, [replace(member("a"), dedicated=True)], 1, []),
+}
+
+
+@pytest.mark.parametrize(("count", "fleet", "most", "want"), OWN.values(), ids=OWN)
+def test_places_of_attempts_that_share_with_nobody(
+    count: int, fleet: list[Taskmaster], most: int, want: list[str | int]
+) -> None:
+    assert plan_dedicated(count, fleet, limits(most)) == want
+
+
+def test_a_dedicated_taskmaster_takes_nothing_else() -> None:
+    fleet = [replace(member("a"), dedicated=True, assigned=1)]
+
+    assert plan_placements(1, fleet, limits(1)) == []
+    assert free_slots(fleet, limits(1)) == 0
 
 
 FLEETS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), max_size=5).map(

@@ -283,6 +283,24 @@ def test_a_taskmaster_on_a_lost_node_may_act_and_can_be_given_up(
     assert running.api.all(PODS) == []
 
 
+def test_whether_the_cluster_took_a_taskmaster_away_is_known_when_it_is_gone(
+    running: PodLaunchers, launcher: PodLauncher
+) -> None:
+    for name in ("tm-1", "tm-2"):
+        launcher.launch(name)
+        running.cluster.start(running.pod(name))
+
+    running.cluster.disrupt(running.pod("tm-1"))
+    running.cluster.finish(running.pod("tm-2"), 137, reason="OOMKilled")
+    eventually(lambda: set(launcher.ended()) == {"tm-1", "tm-2"})
+    for name in ("tm-1", "tm-2"):
+        launcher.kill(name)
+
+    assert launcher.was_disrupted("tm-1")
+    assert not launcher.was_disrupted("tm-2")
+    assert not launcher.was_disrupted("tm-unknown")
+
+
 def test_a_gone_taskmaster_may_act_unless_its_node_reported_its_end(
     running: PodLaunchers, launcher: PodLauncher
 ) -> None:

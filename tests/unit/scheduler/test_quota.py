@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tesk_model.quantities import GIB, ByteCount
+from tesk_scheduler.domain.charging import charged_subjects, demand_of, limit_of
 from tesk_scheduler.domain.dimensions import CPU, DISK, RAM
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
@@ -13,9 +14,6 @@ from tesk_scheduler.domain.quota import (
     Quota,
     Subject,
     SubjectKind,
-    charged_subjects,
-    demand_of,
-    limit_of,
 )
 
 ALICE = Subject(SubjectKind.USER, "alice")

@@ -8,13 +8,8 @@ import pytest
 from tesk_model.quantities import GIB, ByteCount
 from tesk_runtime.settings import SettingsError, load
 from tesk_scheduler.domain.quota import Amounts, Demand, Limit, Quota
-from tesk_scheduler.quota_config import (
-    QuotaSettings,
-    default_demand,
-    given_capacity,
-    node_reserve,
-    quota_from_settings,
-)
+from tesk_scheduler.quota_config.conversion import quota_from_settings
+from tesk_scheduler.quota_config.settings import QuotaSettings, names_beside_file
 
 MACHINE = Limit(cpu_millis=2000, ram=ByteCount(8 * GIB))
 
@@ -38,19 +33,19 @@ def test_without_settings_the_machine_is_the_only_limit() -> None:
 def test_without_a_bound_nothing_is_found_out() -> None:
     settings = QuotaSettings(capacity="unlimited")
 
-    assert quota_from_settings(settings, MACHINE) == Quota()
-    assert node_reserve(settings) is None
+    assert quota_from_settings(settings, MACHINE) == Quota(finds_capacity=False)
 
 
 def test_the_reserve_on_each_node_can_be_set(tmp_path: Path) -> None:
-    usual = node_reserve(QuotaSettings())
+    usual = quota_from_settings(QuotaSettings(), MACHINE)
     settings = read(
         "quota: {node_reserve: {cpu: 0.5, pods: 20}, capacity: {cpu: 8}}", tmp_path
     )
+    quota = quota_from_settings(settings, MACHINE)
 
-    assert usual == Amounts(cpu_millis=200, ram=GIB // 4, running=5)
-    assert node_reserve(settings) == Amounts(cpu_millis=500, ram=GIB // 4, running=20)
-    assert given_capacity(settings) == Limit(cpu_millis=8000)
+    assert usual.node_reserve == Amounts(cpu_millis=200, ram=GIB // 4, running=5)
+    assert quota.node_reserve == Amounts(cpu_millis=500, ram=GIB // 4, running=20)
+    assert quota.given == Limit(cpu_millis=8000)
 
 
 def test_reserve_after_is_read_under_its_old_name(tmp_path: Path) -> None:
@@ -76,8 +71,9 @@ def test_every_limit_can_be_set(tmp_path: Path) -> None:
         tmp_path,
     )
 
-    assert settings.reserve_after == timedelta(seconds=30)
     assert quota_from_settings(settings, MACHINE) == Quota(
+        reserve_after=timedelta(seconds=30),
+        given=Limit(cpu_millis=4000, running=3),
         everybody=Limit(running=100, queued=5000),
         users={
             "*": Limit(
@@ -104,7 +100,10 @@ ENVIRONMENT: dict[str, tuple[str, str, Quota]] = {
     "capacity as amounts": (
         "TESK_QUOTA_CAPACITY",
         "{cpu: 64, ram_gb: 1}",
-        Quota(capacity=Limit(cpu_millis=64_000, ram=ByteCount(GIB))),
+        Quota(
+            capacity=Limit(cpu_millis=64_000, ram=ByteCount(GIB)),
+            given=Limit(cpu_millis=64_000, ram=ByteCount(GIB)),
+        ),
     ),
     "capacity as a word": ("TESK_QUOTA_CAPACITY", "auto", Quota(capacity=MACHINE)),
 }
@@ -210,4 +209,16 @@ def test_a_task_without_resources_counts_for_the_defaults(
 ) -> None:
     settings = read(text, tmp_path)
 
-    assert default_demand(settings, quota_from_settings(settings, machine)) == want
+    assert quota_from_settings(settings, machine).default_demand == want
+
+
+def test_what_is_given_beside_the_file_of_the_whole_quota_is_named(
+    tmp_path: Path,
+) -> None:
+    beside = read(
+        "quota: {file: q.yaml, users: {a: {cpu: 1}}, order: strict}", tmp_path
+    )
+    alone = read("quota: {file: q.yaml}", tmp_path)
+
+    assert names_beside_file(beside) == ["users", "order"]
+    assert names_beside_file(alone) == []

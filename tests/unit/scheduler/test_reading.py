@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from builders.scheduler_tasks import make_new_task
+from builders.scheduler_tasks import make_new_task, make_reading
 from tesk_model.errors import NotFoundError, ResourceExhaustedError
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.migrate import migrate
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.callers import Caller
-from tesk_scheduler.domain.records import Document
-from tesk_scheduler.ports.observer import NoObserver
-from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Reading, ReadRequest
+from tesk_scheduler.domain.quota import FairShare, Quota, Share, Subject, SubjectKind
+from tesk_scheduler.domain.records import Document, StoredTask
+from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, ReadRequest
 
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
 THERE, LARGE, ABSENT = TaskId("t-1"), TaskId("t-2"), TaskId("t-3")
@@ -41,9 +41,7 @@ class Bench:
 
     def read(self, *wanted: ReadRequest) -> list[str]:
         """Return the ids of what is found, or what is said instead."""
-        found = Reading(store=self.store, secret="s", observer=NoObserver()).read(
-            wanted
-        )
+        found = make_reading(self.store).read(wanted)
         return [str(x) if isinstance(x, NotFoundError) else x.id for x in found]
 
     def steps_of(self, *wanted: ReadRequest) -> int:
@@ -101,6 +99,45 @@ def test_a_batch_of_several_callers_shows_each_his_own(
     wanted = [ReadRequest(caller, THERE, view) for caller in callers]
 
     assert bench.read(*wanted) == ["t-1", "no task t-1", "t-1"]
+
+
+def test_a_place_costs_no_more_in_a_long_queue(bench: Bench) -> None:
+    first = ReadRequest(ALICE, THERE, TaskView.FULL)
+    short = bench.steps_of(first)
+    tasks = [make_new_task(f"t-{number}") for number in range(10, 3010)]
+    bench.store.write(lambda tx: tx.add_tasks(tasks))
+
+    [last] = make_reading(bench.store).read(
+        [ReadRequest(ALICE, TaskId("t-3009"), TaskView.FULL)]
+    )
+
+    assert bench.steps_of(first) <= short + 100
+    assert isinstance(last, StoredTask)
+    place = last.place
+    assert place is not None
+    assert (place.before, place.is_least, place.estimate) == (1000, True, None)
+    assert last.reason.text == "waiting behind 1000 or more tasks of alice"
+
+
+def test_the_place_among_all_follows_the_weights(bench: Bench) -> None:
+    others = [make_new_task(f"b-{number}", owner="bob") for number in range(9)]
+    bench.store.write(lambda tx: tx.add_tasks(others))
+    shares = {Subject(SubjectKind.USER, "bob"): Share(weight=3)}
+    quotas = {
+        "equal": Quota(),
+        "weights": Quota(shares=shares),
+        "first in, first out": Quota(fair_share=FairShare(is_enabled=False)),
+    }
+
+    def place(quota: Quota) -> int | None:
+        reading = make_reading(bench.store, quota=quota)
+        [task] = reading.read([ReadRequest(ALICE, THERE, TaskView.FULL)])
+        assert isinstance(task, StoredTask)
+        assert task.place is not None
+        return task.place.estimate
+
+    places = {name: place(quota) for name, quota in quotas.items()}
+    assert places == {"equal": 2, "weights": 4, "first in, first out": None}
 
 
 BATCHES = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from fakes.scheduler_environment import FrozenClock
+from schedulers.databases import sqlite_database
 from tesk_model.errors import UnavailableError
 from tesk_scheduler.adapters.store.clock import StoreClock
-from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.usecases.leases import Leases
 from tesk_scheduler.usecases.notifier import LeaderWakeup
@@ -38,7 +38,7 @@ class Server:
 def test_a_lease_from_a_scheduler_with_a_wrong_clock_is_as_long_as_any(
     tmp_path: Path, off: timedelta
 ) -> None:
-    store = SqlTaskStore.open(sqlite_url(tmp_path / "tesk.db"))
+    store = SqlTaskStore.open(sqlite_database(tmp_path / "tesk.db"))
     server = Server()
     here = FrozenClock(NOON)
     judge = StoreClock(server, here)

@@ -23,13 +23,15 @@ from tesk_scheduler.domain.events import Reporter, apply_event
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.takeovers import (
     STABLE_AFTER,
+    SUSPECT_AFTER,
     lose_after_takeovers,
+    needs_own_taskmaster,
     without_taskmaster,
 )
 from tesk_scheduler.domain.transitions import admitted, canceled
 
 MOST = 3
-BY = Reporter(taskmaster="tm-1", now=NOON, max_attempts=3)
+BY = Reporter(taskmaster="tm-1", now=NOON)
 RUNS = replace(admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING)
 ENDED = ExecutorEnded(
     index=0, exit_code=0, start_time=None, end_time=None, stdout="", stderr=""
@@ -70,7 +72,7 @@ def test_an_attempt_survives_a_limited_number_of_deaths(deaths: int) -> None:
     assert is_given_up(record) == (deaths > MOST)
 
 
-def test_another_attempt_follows_and_the_reason_is_kept() -> None:
+def test_a_task_that_killed_its_own_taskmasters_is_given_up_for_good() -> None:
     record = replace(RUNS, takeovers=MOST + 1)
 
     effect = lose_after_takeovers(
@@ -78,19 +80,75 @@ def test_another_attempt_follows_and_the_reason_is_kept() -> None:
     )
 
     assert effect is not None
-    assert effect.record.state is TaskState.QUEUED
+    assert effect.record.state is TaskState.SYSTEM_ERROR
+    assert effect.end is not None
+    assert effect.end.code is ReasonCode.TASKMASTER_LOST
     lost = "attempt 1 was lost: 4 taskmasters in a row ended while they had it"
-    assert effect.lines == (f"{lost}; of the last one: killed by signal 9",)
+    assert effect.lines == (
+        f"{lost}; of the last one: killed by signal 9",
+        "gave up: it had the last 2 of them for itself",
+    )
 
 
-def test_the_last_attempt_ends_the_task() -> None:
-    record = replace(RUNS, takeovers=MOST + 1, attempt=BY.max_attempts)
+def test_another_attempt_follows_if_it_never_had_one_for_itself() -> None:
+    record = replace(RUNS, takeovers=SUSPECT_AFTER)
 
-    effect = lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY)
+    effect = lose_after_takeovers(record, max_takeovers=1, cause="", by=BY)
+
+    assert effect is not None
+    assert effect.record.state is TaskState.QUEUED
+
+
+@pytest.mark.parametrize("deaths", range(4))
+def test_an_attempt_gets_its_own_taskmaster_after_two_deaths(deaths: int) -> None:
+    record = RUNS
+    for _ in range(deaths):
+        record = died(record)
+
+    assert needs_own_taskmaster(record) == (deaths >= 2)
+
+
+@given(st.lists(st.booleans(), max_size=20))
+def test_only_deaths_that_it_may_have_caused_count(deaths: list[bool]) -> None:
+    record = replace(RUNS, takeovers=0)
+    for counts in deaths:
+        left = without_taskmaster(record, now=NOON, counts=counts)
+        record = replace(left, taskmaster="tm-1", assigned_at=NOON)
+
+    assert record.takeovers == sum(deaths)
+
+
+def test_one_that_was_stable_is_no_suspect_when_its_node_is_drained() -> None:
+    record = replace(died(died(RUNS)), assigned_at=NOON)
+
+    drained = without_taskmaster(record, now=NOON + STABLE_AFTER, counts=False)
+
+    assert needs_own_taskmaster(record)
+    assert drained.takeovers == 0
+
+
+def test_a_task_that_killed_its_first_own_taskmaster_is_told_so() -> None:
+    record = replace(RUNS, takeovers=SUSPECT_AFTER + 1)
+
+    effect = lose_after_takeovers(
+        record, max_takeovers=SUSPECT_AFTER, cause="killed by signal 9", by=BY
+    )
 
     assert effect is not None
     assert effect.record.state is TaskState.SYSTEM_ERROR
-    assert effect.lines[-1] == "gave up after 3 attempts"
+    assert effect.lines[-1] == "gave up: it had the last of them for itself"
+
+
+def test_a_neighbour_that_goes_on_is_no_suspect_any_more() -> None:
+    record = reported(died(died(RUNS)), ENDED)
+
+    assert not needs_own_taskmaster(record)
+
+
+def test_an_ended_attempt_needs_no_taskmaster_of_its_own() -> None:
+    assert not needs_own_taskmaster(
+        replace(RUNS, state=TaskState.COMPLETE, takeovers=9)
+    )
 
 
 def test_a_canceled_attempt_ends_canceled() -> None:
@@ -150,3 +208,26 @@ def test_an_attempt_that_makes_progress_is_never_given_up(
             record = died(record)
         assert not is_given_up(record)
         record = reported(record, ENDED)
+
+
+@given(neighbours=st.integers(0, 6), progress=st.sets(st.integers(0, 6)))
+def test_whoever_shares_with_a_killer_never_pays_for_it(
+    neighbours: int, progress: set[int]
+) -> None:
+    killer, others = RUNS, [RUNS] * neighbours
+    deaths = 0
+    while not is_given_up(killer):
+        alone = needs_own_taskmaster(killer)
+        killer, deaths = died(killer), deaths + 1
+        others = [
+            each
+            if alone or needs_own_taskmaster(each)
+            else reported(died(each), ENDED)
+            if number in progress
+            else died(each)
+            for number, each in enumerate(others)
+        ]
+
+    assert deaths == MOST + 1
+    assert not any(is_given_up(each) for each in others)
+    assert all(each.takeovers <= SUSPECT_AFTER for each in others)

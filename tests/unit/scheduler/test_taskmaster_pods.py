@@ -175,6 +175,37 @@ def test_status_message(pod: JsonObject, want: str) -> None:
     assert status_message(pod) == want
 
 
+DISRUPTIONS: dict[str, tuple[JsonObject, bool]] = {
+    "another takes its place": (
+        make_pod("Running", RUNNING, conditions=[DISRUPTED], deleted=True),
+        True,
+    ),
+    "another took its place": (
+        make_pod("Failed", ended(143, "Error"), conditions=[DISRUPTED]),
+        True,
+    ),
+    "another was to take its place": (
+        make_pod("Running", RUNNING, conditions=[DISRUPTED | {"status": "False"}]),
+        False,
+    ),
+    "its node does not answer": (
+        make_pod("Running", RUNNING, reason="NodeLost", deleted=True),
+        True,
+    ),
+    "it exceeded a limit of its own": (
+        make_pod("Failed", ended(137, "Error"), reason="Evicted"),
+        False,
+    ),
+    "its memory was too small": (make_pod("Failed", ended(137, "OOMKilled")), False),
+    "it is deleted by hand": (make_pod("Running", RUNNING, deleted=True), False),
+}
+
+
+@pytest.mark.parametrize(("pod", "want"), DISRUPTIONS.values(), ids=DISRUPTIONS)
+def test_disrupted_pods(pod: JsonObject, want: bool) -> None:
+    assert pod_status(pod).is_disrupted is want
+
+
 def test_long_messages_are_cut() -> None:
     message = status_message(make_pod("Failed", ended(1, "Error", "x" * 5000)))
 

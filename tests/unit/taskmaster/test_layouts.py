@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from builders.strategies import tasks
 from builders.tasks import file_in, make_assigned_task, make_executor
 from tesk_model.names import Attempt
-from tesk_model.task import Resources, Task, TaskId
+from tesk_model.task import Output, Resources, Task, TaskId
 from tesk_taskmaster.domain.layouts import (
     Layout,
     LayoutError,
@@ -116,6 +116,18 @@ CHOICES: dict[str, tuple[Task, LayoutOffer, str, str]] = {
         "pod, together",
         HERE,
     ),
+    "as many executors as start together": (
+        asking(executors=50),
+        NEW,
+        "pod, together",
+        HERE,
+    ),
+    "more executors than start together": (
+        asking(executors=51),
+        NEW,
+        "pod, sequence",
+        f"{HERE}; at most 50 executors start together",
+    ),
     "several executors on an old cluster": (
         asking(executors=2),
         POD,
@@ -197,6 +209,18 @@ def test_what_cannot_be_had_is_refused_with_the_reason(
         choose_layout(plan_task(task, ATTEMPT), offer)
 
     assert str(raised.value) == message
+
+
+def test_a_task_with_outputs_that_may_be_repeated_gets_jobs() -> None:
+    task = make_assigned_task(outputs=(Output(path="/out/a", url="s3://b/a"),))
+    plan = replace(plan_task(task, ATTEMPT), may_be_repeated=True)
+
+    with pytest.raises(LayoutError, match="a failure that is repeated"):
+        choose_layout(plan, POD)
+    choice = choose_layout(plan, replace(POD, layout="auto"))
+    assert choice.layout is Layout.JOBS
+    nothing = replace(plan, has_outputs=False)
+    assert choose_layout(nothing, POD).layout is Layout.POD
 
 
 @given(

@@ -273,6 +273,8 @@ def plan(task: Task, occupied: OccupiedDirectories = NONE_OCCUPIED) -> Plan:
 def readable(plan: Plan) -> str:
     document = asdict(plan)
     assert document.pop("waiting_since") is None  # is not planned
+    assert document["placement"].pop("groups") == ()  # nor is that
+    assert document.pop("may_be_repeated") is False  # nor that
     for step in document["executors"]:
         step["executor"] = " ".join(step["executor"]["command"])
         if not step["references"]:

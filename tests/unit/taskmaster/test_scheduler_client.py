@@ -12,6 +12,7 @@ import pytest
 from builders.tasks import make_task
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
+from tesk.v1.task_pb2 import Wait, WaitNodes
 from tesk_model.errors import UnavailableError
 from tesk_model.events import (
     EventPayload,
@@ -30,11 +31,18 @@ from tesk_model.events import (
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
+from tesk_model.waits import NodeCause, WaitDetails, WaitScope
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.documents import timestamp_to_wire
 from tesk_runtime.rpc.wire import task_to_wire
 from tesk_taskmaster.adapters.scheduler_client import GrpcScheduler
-from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
+from tesk_taskmaster.domain.assignment import (
+    Assignment,
+    Candidate,
+    Orders,
+    Stop,
+    StopReason,
+)
 
 ATTEMPT = Attempt(TaskId("t1"), 2)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -106,6 +114,10 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 started_executors=[1, 2],
                 began=timestamp_to_wire(NOW),
                 held_up_since=timestamp_to_wire(NOW),
+                groups=["lab", "all"],
+                candidate=pb.Candidate(
+                    task_id="t0", image_digests=["sha256:1", "x"], files_equal=True
+                ),
             )
         ],
         stop=[
@@ -113,6 +125,8 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
             pb.Stop(attempt=wire, reason=pb.STOP_REASON_REASSIGNED),
         ],
         exit=True,
+        inputs_finished=[wire],
+        outputs_finished=[wire, wire],
     )
     recorder.sync_response.lease.FromSeconds(15)
 
@@ -132,6 +146,12 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
                 started_executors=frozenset({1, 2}),
                 began=NOW,
                 held_up_since=NOW,
+                groups=("lab", "all"),
+                candidate=Candidate(
+                    task_id=TaskId("t0"),
+                    image_digests=("sha256:1", "x"),
+                    files_equal=True,
+                ),
             ),
         ),
         stop=(
@@ -140,13 +160,36 @@ def test_sync_understands_orders(scheduler: GrpcScheduler, recorder: Recorder) -
         ),
         lease=timedelta(seconds=15),
         exit=True,
+        inputs_finished=(ATTEMPT,),
+        outputs_finished=(ATTEMPT, ATTEMPT),
     )
 
 
+NO_NODE = WaitDetails(
+    scope=WaitScope.NODE,
+    dimension="cpu",
+    needed=0,
+    remedy="goes on",
+    nodes=(NodeCause("Insufficient cpu", 3),),
+)
 HAPPENINGS: dict[str, tuple[EventPayload, pb.TaskEvent]] = {
     "reason": (
         ReasonChanged(Reason(ReasonCode.IMAGE_PULLING, "pulling")),
         pb.TaskEvent(reason="pulling", reason_code="IMAGE_PULLING"),
+    ),
+    "reason with details": (
+        ReasonChanged(Reason(ReasonCode.UNSCHEDULABLE, "no node", NO_NODE)),
+        pb.TaskEvent(
+            reason="no node",
+            reason_code="UNSCHEDULABLE",
+            wait=Wait(
+                scope="node",
+                dimension="cpu",
+                needed=0,
+                remedy="goes on",
+                nodes=[WaitNodes(cause="Insufficient cpu", nodes=3)],
+            ),
+        ),
     ),
     "note": (Notice("line"), pb.TaskEvent(note="line")),
     "metadata": (
@@ -171,10 +214,17 @@ HAPPENINGS: dict[str, tuple[EventPayload, pb.TaskEvent]] = {
             stderr="e",
             start_time=None,
             end_time=None,
+            cpu_seconds=0.0,
+            max_memory_bytes=5,
         ),
         pb.TaskEvent(
             executor_ended=pb.ExecutorEnded(
-                index=1, exit_code=7, stdout="o", stderr="e"
+                index=1,
+                exit_code=7,
+                stdout="o",
+                stderr="e",
+                cpu_seconds=0.0,
+                max_memory_bytes=5,
             )
         ),
     ),

@@ -247,6 +247,17 @@ def test_a_loss(end_in: Runtime, end: End, cause: str) -> None:
     assert cause in result.error
 
 
+@pytest.mark.parametrize("end_in", ENGINES.values(), ids=ENGINES)
+def test_a_result_has_what_the_launcher_says_was_used(end_in: Runtime) -> None:
+    told = end_in(End(code=3, report=make_report(3)))
+    untold = end_in(End(code=3, report="what a program wrote there"))
+
+    assert (told.cpu_seconds, told.max_memory_bytes) == (1.1, 5_242_880)
+    assert (untold.exit_code, untold.cpu_seconds, untold.max_memory_bytes) == (
+        *(3, None, None),
+    )
+
+
 def test_a_result_without_a_report_has_the_times_of_the_engine() -> None:
     result = in_container(End(code=137, was_stopped=True))
 

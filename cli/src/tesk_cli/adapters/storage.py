@@ -25,17 +25,13 @@ from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports import Cursor, Entry, Stat, StorageError, Storages
 from tesk_filer.ports.transfers import TransferResult
+from tesk_filer.run_wiring import make_retry, make_run, open_engine
 from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import Transfer
-from tesk_filer.wiring import (
-    make_retry,
-    make_run,
-    open_credentials,
-    open_engine,
-    storage_config,
-)
+from tesk_filer.wiring import open_credentials, storage_config
 from tesk_model.errors import UnavailableError
+from tesk_model.identities import FileIdentity
 from tesk_model.locations import Location, parse_location
 from tesk_model.task import (
     FileType,
@@ -211,6 +207,15 @@ class _OneTransfer:
 
     def report(self, status: TransferStatus) -> None:
         self.show(status)
+
+    def wants_identities(self) -> bool:
+        """Ask for none: no other transfer is compared with this one."""
+        return False
+
+    def add_identities(self, files: Sequence[FileIdentity]) -> bool:
+        """Keep none."""
+        del files
+        return False
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """Keep no list: the result counts them."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tesk_cli.adapters.wait_json import wait_from_json
 from tesk_cli.domain.snapshot import ExecutorSnapshot, OutputSnapshot, Snapshot
 from tesk_model.states import TaskState
 from tesk_model.task import TransferStatus
@@ -46,6 +47,7 @@ def snapshot_from_live(live: Mapping[str, Any]) -> Snapshot:
         ),
         system_logs=tuple(str(line) for line in live.get("system_logs") or []),
         transfers=tuple(_transfer(entry) for entry in live.get("transfers") or []),
+        wait=wait_from_json(live["wait"]) if live.get("wait") else None,
     )
 
 

@@ -30,8 +30,14 @@ def parse_task(body: bytes) -> Task:
 
 def _parse(body: bytes) -> "NewTask":
     # Imported here: only few commands need it, and it takes a moment.
+    from tesk_api.domain.backend_parameters import (  # noqa: PLC0415
+        with_attempt_parameters,
+    )
     from tesk_api.domain.offers import Offer  # noqa: PLC0415
     from tesk_api.http.task_parsing import TaskParser  # noqa: PLC0415
 
-    # Which references there are only the server knows.
-    return TaskParser(offer=Offer(references=None)).parse(body)
+    # References and other parameters only the server knows.
+    parser = TaskParser(
+        offer=Offer(references=None), backend_parameters=with_attempt_parameters({})
+    )
+    return parser.parse(body)

@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
+from tesk_cli.cli.admin_commands import admin_app
 from tesk_cli.cli.dependencies import Dependencies
-from tesk_cli.cli.options import Format, OutputFormat, TaskFile
+from tesk_cli.cli.options import Format, OutputFormat
 from tesk_cli.cli.results import print_file, print_json, print_line
 from tesk_cli.cli.run_command import run
 from tesk_cli.cli.storage_commands import storage_app
 from tesk_cli.cli.task_commands import task_app
-from tesk_cli.cli.taskfile import read_task
-from tesk_cli.domain.exits import MEANINGS, ExitCode
+from tesk_cli.cli.validate_command import validate
+from tesk_cli.domain.exits import MEANINGS
 
 _EPILOG = "\n\n".join(
     ["Exit codes:", *(f"{code:d}  {text}" for code, text in MEANINGS.items())]
@@ -33,6 +34,7 @@ def build_app() -> typer.Typer:
     app.command()(serve)
     app.add_typer(task_app, name="task")
     app.add_typer(storage_app, name="storage")
+    app.add_typer(admin_app, name="admin")
     app.command()(validate)
     app.command()(examples)
     return app
@@ -82,31 +84,6 @@ def serve(
     """
     dependencies: Dependencies = context.obj
     dependencies.serve(verbose)
-
-
-def validate(
-    context: typer.Context,
-    file: TaskFile,
-    *,
-    output: Format = OutputFormat.TEXT,
-) -> None:
-    """List every problem of a task by its path, without submitting it."""
-    dependencies: Dependencies = context.obj
-    result = dependencies.validate(read_task(file, dependencies.working_folder))
-    if output is OutputFormat.JSON:
-        problems = [
-            {"path": item.path, "message": item.message} for item in result.problems
-        ]
-        print_json({"problems": problems, "warnings": list(result.warnings)})
-    else:
-        for problem in result.problems:
-            print_line(str(problem))
-        for warning in result.warnings:
-            print_line(f"warning: {warning}")
-        if not result.problems:
-            print_line("valid")
-    if result.problems:
-        raise typer.Exit(ExitCode.INVALID)
 
 
 def examples(

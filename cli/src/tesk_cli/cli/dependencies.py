@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tesk_cli.domain.simulation.trace import Trace
 from tesk_cli.ports import Clock, StorageAccess, TaskServer, Validator
+from tesk_cli.ports.admin import AdminCaller, AdminServer
 from tesk_model.task import Task
+from tesk_scheduler.domain.quota import Quota
 
 
 class EmbeddedServer(Clock, Protocol):
@@ -40,6 +43,9 @@ class Dependencies:
         serve: Runs a server until it is told to stop. Takes ``verbose``.
         examples: Returns names and descriptions of the shipped example tasks.
         example_path: Returns the file of one of them.
+        admin: Connects to the scheduler that the settings name, else to that of the
+            server on this machine's state folder.
+        simulation: Reads the files of a quota and of a trace.
         working_folder: What ``${PWD}`` stands for in urls.
     """
 
@@ -53,4 +59,6 @@ class Dependencies:
     serve: Callable[[bool], None]
     examples: Callable[[], Mapping[str, str]]
     example_path: Callable[[str], Path]
+    admin: Callable[[AdminCaller], AbstractContextManager[AdminServer]]
+    simulation: Callable[[Path, str], tuple[Quota, Trace]]
     working_folder: Callable[[], Path] = Path.cwd

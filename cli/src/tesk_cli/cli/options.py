@@ -32,3 +32,15 @@ TaskIds = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of task
 TaskFile = Annotated[
     str, typer.Argument(metavar="FILE", help="A task in JSON; - for standard input.")
 ]
+NamePrefix = Annotated[str, typer.Option(help="Only names that start so.")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(metavar="KEY[=VALUE]", help="Only with this tag; repeatable."),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask, after counting.")]
+
+
+def tags_of(options: list[str] | None) -> dict[str, str]:
+    """Return the conditions that options name; an empty value means any."""
+    pairs = (option.partition("=") for option in options or [])
+    return {key: value for key, _, value in pairs}

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from tesk_cli.domain.snapshot import Snapshot
 from tesk_model.states import TaskState
-from tesk_model.text import escape_json, escape_line
+from tesk_model.text import escape_json, escape_line, escape_lines
 
 
 def print_json(value: Any) -> None:
@@ -24,20 +24,46 @@ def print_line(text: str) -> None:
     sys.stdout.write(escape_line(text) + "\n")
 
 
+def print_lines(text: str) -> None:
+    """Print lines that may hold untrusted text; other control characters are escaped."""
+    sys.stdout.write(escape_lines(text) + "\n")
+
+
+def print_json_text(text: str) -> None:
+    """Print JSON that was written elsewhere; control characters are escaped."""
+    sys.stdout.write(escape_json(text) + "\n")
+
+
 def print_file(text: str) -> None:
     """Print a trusted text of several lines."""
     sys.stdout.write(text + "\n")
 
 
-def print_tasks(tasks: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of tasks: id and state, and the rest if it was asked for."""
-    wide = any("creation_time" in task for task in tasks)
+def print_tasks(
+    tasks: Sequence[Mapping[str, Any]], reasons: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Print a table of tasks: id and state, and the rest if it was asked for.
+
+    Args:
+        tasks: In the order of the rows.
+        reasons: By id, ``reason``: what tasks wait for; without any, no such column.
+    """
+    columns = {"ID": "id", "STATE": "state"}
+    if any("creation_time" in task for task in tasks):
+        columns |= {"CREATED": "creation_time", "NAME": "name"}
+    if reasons:
+        columns["WAITS FOR"] = "reason"
     table = Table(box=None, pad_edge=False)
-    for title in ("ID", "STATE", *(("CREATED", "NAME") if wide else ())):
-        table.add_column(title, overflow="fold", no_wrap=title != "NAME")
+    for title in columns:
+        table.add_column(
+            title,
+            overflow="ellipsis" if title == "WAITS FOR" else "fold",
+            no_wrap=title != "NAME",
+        )
     for task in tasks:
-        names = ("id", "state", *(("creation_time", "name") if wide else ()))
-        table.add_row(*(escape_line(str(task.get(name, ""))) for name in names))
+        known = {**task, "reason": reasons.get(task["id"], {}).get("reason", "")}
+        row = (str(known.get(name, "")) for name in columns.values())
+        table.add_row(*map(escape_line, row))
     console = Console(markup=False, highlight=False)
     if not console.is_terminal:
         console.width = 10_000  # a pipe has no margin

@@ -166,7 +166,7 @@ def check(
         typer.Option(
             "--write-probe",
             help="Write an empty file of a hidden name beside each output, and remove "
-            "it, where nothing else tells whether that is possible.",
+            "it, where the storage lets files be removed.",
         ),
     ] = False,
     json: Annotated[

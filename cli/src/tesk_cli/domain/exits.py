@@ -25,7 +25,7 @@ MEANINGS = {
     ExitCode.SUCCESS: "success; the task is COMPLETE",
     ExitCode.TASK_FAILED: "the task failed or was canceled "
     "(`tesk run`: the exit code of the failed executor instead), "
-    "or files could not be read or moved",
+    "files could not be read or moved, or a task that was only checked would not run",
     ExitCode.INVALID: "wrong usage, or a task that is not valid",
     ExitCode.UNAVAILABLE: "the server cannot be reached, is not ready, or is full",
     ExitCode.NOT_FOUND: "no such task or file",

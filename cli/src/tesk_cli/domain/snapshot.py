@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tesk_model.states import TaskState
-from tesk_model.task import TransferStatus
+from tesk_model.task import TransferStatus, Wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Snapshot:
         reason: Why it waits or ended, for people.
         reason_code: The same for programs.
         transfers: Those that run now.
+        wait: What it waits for, as data; None if it does not, or if that is not known.
     """
 
     id: str
@@ -52,3 +53,4 @@ class Snapshot:
     outputs: tuple[OutputSnapshot, ...] = ()
     system_logs: tuple[str, ...] = ()
     transfers: tuple[TransferStatus, ...] = ()
+    wait: Wait | None = field(default=None, compare=False)

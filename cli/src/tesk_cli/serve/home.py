@@ -144,6 +144,14 @@ class StateHome:
             raise ServeError(msg)
         return folder / "scheduler.sock"
 
+    def storage_socket_path(self) -> Path:
+        """Return where checks of storages listen, beside the scheduler.
+
+        Raises:
+            ServeError: As ``socket_path``.
+        """
+        return self.socket_path().with_name("filer.sock")
+
     def _lock_within(self, name: str, timeout: timedelta) -> bool:
         deadline = time.monotonic() + timeout.total_seconds()
         while not self._lock(name):

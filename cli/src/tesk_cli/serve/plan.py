@@ -83,9 +83,23 @@ def storage_urls(file_roots: tuple[Path, ...]) -> tuple[str, ...]:
 
 
 def service_environ(
-    plan: ServerPlan, *, engine: str, token_file: Path, socket: Path
+    plan: ServerPlan,
+    *,
+    engine: str,
+    token_file: Path,
+    socket: Path,
+    storage_socket: Path | None,
 ) -> dict[str, str]:
-    """Return the environment of both services, as docs/architecture.md says."""
+    """Return the environment of the services, as docs/architecture.md says.
+
+    Args:
+        plan: The plan of the server.
+        engine: Chosen for it.
+        token_file: With the internal token.
+        socket: Of the scheduler.
+        storage_socket: Of what looks at storages; None if there is none.
+    """
+    checks = f"unix:{storage_socket}" if storage_socket else ""
     storage = {"TESK_API_STORAGE": ",".join(plan.storage)} if plan.storage else {}
     return dict(plan.environ) | {
         "HOST": plan.host,
@@ -102,5 +116,8 @@ def service_environ(
         "TESK_GRPC_TOKEN_FILE": str(token_file),
         "TESK_GRPC_SCHEDULER": f"unix:{socket}",
         "TESK_SCHEDULER_LISTEN": f"unix:{socket}",
+        **(
+            {"TESK_GRPC_STORAGE": checks, "TESK_FILER_LISTEN": checks} if checks else {}
+        ),
         **storage,
     }

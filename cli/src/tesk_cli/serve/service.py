@@ -27,12 +27,16 @@ class Service:
         module: Its Python module, e.g. ``tesk_api``.
         log: File to which its output is appended; None for our own stderr.
         lock: Descriptor that it inherits (see ``StateHome``).
+        arguments: Of its program.
+        is_optional: The server does without it if it does not run.
     """
 
     module: str
     environ: Mapping[str, str]
     log: Path | None
     lock: int
+    arguments: tuple[str, ...] = ()
+    is_optional: bool = False
     _process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,10 +54,10 @@ class Service:
             if self.log is None
             else os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         )
-        arguments = ["-I", "-S", str(_PARENT_DEATH), str(os.getpid()), self.module]
+        wrapper = ["-I", "-S", str(_PARENT_DEATH), str(os.getpid())]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and modules
-                [sys.executable, *arguments],
+                [sys.executable, *wrapper, self.module, *self.arguments],
                 env=dict(self.environ),
                 stdin=subprocess.DEVNULL,
                 stdout=output,

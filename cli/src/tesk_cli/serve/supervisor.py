@@ -8,7 +8,7 @@ import functools
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
@@ -27,6 +27,7 @@ from tesk_cli.serve.plan import ServerPlan, choose_engine, server_url, service_e
 from tesk_cli.serve.port import reserve_port
 from tesk_cli.serve.service import Service
 
+_STORAGE_CHECKS = ("tesk_filer", "serve")
 _CHECK_INTERVAL = 0.2  # seconds
 _START_TIMEOUT = 90.0  # seconds; a database may have to be migrated
 _GRACE = timedelta(seconds=30)
@@ -44,6 +45,8 @@ class Supervisor:
         probe_containers: Returns why containers cannot be used; empty if they can.
         modules: Modules of the services in order of start: scheduler, api.
         health_monitor: Checks the services, once the API answers.
+        checks_storages: Also run what looks at the urls of tasks before they are
+            created; the server does without if it does not run.
     """
 
     plan: ServerPlan
@@ -52,6 +55,7 @@ class Supervisor:
     policy: RestartPolicy = field(default_factory=RestartPolicy)
     health: HealthPolicy = field(default_factory=HealthPolicy)
     modules: tuple[str, str] = ("tesk_scheduler", "tesk_api")
+    checks_storages: bool = False
     engine: str = ""
     container_problem: str = ""
     url: str = ""
@@ -102,7 +106,7 @@ class Supervisor:
         Raises:
             ServeError: A service crashes again and again.
         """
-        for service in self._services:
+        for service in tuple(self._services):
             self._check_service(service)
 
     def stop(self) -> None:
@@ -125,20 +129,39 @@ class Supervisor:
             engine=self.engine,
             token_file=home.token_file,
             socket=home.socket_path(),
+            storage_socket=home.storage_socket_path() if self.checks_storages else None,
         ) | {"PORT": str(port)}
         for module in self.modules:
-            name = module.removeprefix("tesk_")
-            log = None if self.plan.verbose else home.logs / f"{name}.log"
-            service = Service(module, environ, log, home.services_lock)
-            service.start()
-            self._services.append(service)
+            self._start_service(home, environ, module)
+        if self.checks_storages:
+            self._start_service(home, environ, *_STORAGE_CHECKS, is_optional=True)
+
+    def _start_service(
+        self,
+        home: StateHome,
+        environ: Mapping[str, str],
+        module: str,
+        *arguments: str,
+        is_optional: bool = False,
+    ) -> None:
+        name = module.removeprefix("tesk_")
+        service = Service(
+            module,
+            environ,
+            log=None if self.plan.verbose else home.logs / f"{name}.log",
+            lock=home.services_lock,
+            arguments=arguments,
+            is_optional=is_optional,
+        )
+        service.start()
+        self._services.append(service)
 
     def _await_ready(self, stop: threading.Event) -> None:
         deadline = time.monotonic() + _START_TIMEOUT
         while not stop.is_set() and not self._is_ready():
             for service in self._services:
                 code = service.exit_code()
-                if code is not None:
+                if code is not None and not service.is_optional:
                     raise ServeError(_describe_exit(service, "did not start", code))
             if time.monotonic() > deadline:
                 msg = f"the server is not ready after {_START_TIMEOUT:g} s"
@@ -160,9 +183,15 @@ class Supervisor:
         }
         return HealthMonitor(probes, self.health)
 
+    def _do_without(self, service: Service, problem: str) -> None:
+        self.report(f"{problem}; checks of tasks do not look at storages any more")
+        self._services.remove(service)
+
     def _stop_if_unresponsive(self, service: Service) -> None:
-        if self.health_monitor is None or not self.health_monitor.is_unresponsive(
-            service.name
+        if (
+            self.health_monitor is None
+            or service.is_optional  # it is not asked
+            or not self.health_monitor.is_unresponsive(service.name)
         ):
             return
         self.health_monitor.reset(service.name)
@@ -182,14 +211,16 @@ class Supervisor:
             crashes.append(moment)
             delay = self.policy.delay(crashes, moment)
             if delay is None:
-                raise ServeError(
-                    _describe_exit(service, "crashes again and again", code)
-                )
+                problem = _describe_exit(service, "crashes again and again", code)
+                if not service.is_optional:
+                    raise ServeError(problem)
+                self._do_without(service, problem)
+                return
             self.report(_describe_exit(service, "ended and is started again", code))
             self._restart_at[service.name] = now + delay.total_seconds()
         if now >= self._restart_at[service.name]:
             del self._restart_at[service.name]
-            if self.health_monitor is not None:
+            if self.health_monitor is not None and not service.is_optional:
                 self.health_monitor.reset(service.name)
             service.start()
 

@@ -1,16 +1,10 @@
-"""The Kubernetes API over HTTP, through the official client."""
+"""The Kubernetes API over HTTP."""
 
 import random
 from collections.abc import Mapping
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import yaml
-from kubernetes import config
-from kubernetes.client import Configuration
-from kubernetes.config import incluster_config
 
 from tesk_kubernetes.api import (
     PODS,
@@ -23,7 +17,9 @@ from tesk_kubernetes.api import (
     Resource,
     WatchEvent,
 )
+from tesk_kubernetes.connection import Connection, CredentialsError
 from tesk_kubernetes.refusals import MissingError, OtherObjectError
+from tesk_kubernetes.service_account import FOLDER, service_account_connection
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.streams import ResponseStream, log_stream, watch_stream
 from tesk_kubernetes.transport import NO_TIMEOUT, Transport
@@ -35,7 +31,6 @@ _LISTINGS = 3
 # some ten seconds later on a busy machine.
 _WATCH_SECONDS = 290
 _SILENCE_SECONDS = 100.0
-_SERVICE_ACCOUNT = Path(incluster_config.SERVICE_TOKEN_FILENAME).parent
 _RETRY_FOR = timedelta(seconds=10)
 
 
@@ -155,31 +150,23 @@ def open_api(
     Raises:
         NoClusterError: Neither a kubeconfig nor a service account can be used.
     """
-
-    def configure(configuration: Configuration) -> None:
-        if environ.get("KUBECONFIG"):
-            config.load_kube_config(
-                config_file=environ["KUBECONFIG"],
-                client_configuration=configuration,
-                persist_config=False,
-            )
-        else:
-            # It reads the token again each minute: tokens are rotated.
-            incluster_config.InClusterConfigLoader(
-                token_filename=incluster_config.SERVICE_TOKEN_FILENAME,
-                cert_filename=incluster_config.SERVICE_CERT_FILENAME,
-                environ=environ,
-            ).load_and_set(configuration)
-
-    configuration = Configuration()
     try:
-        configure(configuration)
-    except (config.ConfigException, OSError, yaml.YAMLError) as error:
+        connection = _connect(environ)
+    except (CredentialsError, OSError) as error:
         source = environ.get("KUBECONFIG") or "no KUBECONFIG, and no service account"
         raise NoClusterError(f"no cluster: {source}: {error}") from error
-    return RealKubernetesApi(
-        Transport(configuration, renew=configure, retry_for=retry_for)
+    return RealKubernetesApi(Transport(connection, retry_for=retry_for))
+
+
+def _connect(environ: Mapping[str, str]) -> Connection:
+    file = environ.get("KUBECONFIG")
+    if not file:
+        return service_account_connection(environ)
+    from tesk_kubernetes.kubeconfig import (  # noqa: PLC0415 - see there
+        kubeconfig_connection,
     )
+
+    return kubeconfig_connection(file)
 
 
 def task_namespaces(
@@ -198,17 +185,19 @@ def _own_namespace(environ: Mapping[str, str]) -> str:
     if given:
         return given
     try:
-        return (_SERVICE_ACCOUNT / "namespace").read_text(encoding="utf-8").strip()
+        return (FOLDER / "namespace").read_text(encoding="utf-8").strip()
     except OSError:
-        return _context_namespace(environ) or "default"
+        return _context_namespace(environ.get("KUBECONFIG", "")) or "default"
 
 
-def _context_namespace(environ: Mapping[str, str]) -> str:
-    try:
-        _, current = config.list_kube_config_contexts(environ.get("KUBECONFIG", ""))
-    except (config.ConfigException, OSError, yaml.YAMLError):
+def _context_namespace(file: str) -> str:
+    if not file:
         return ""
-    return str((current.get("context") or {}).get("namespace") or "")
+    from tesk_kubernetes.kubeconfig import (  # noqa: PLC0415 - see there
+        context_namespace,
+    )
+
+    return context_namespace(file)
 
 
 def _selectors(labels: str, fields: str) -> dict[str, str]:

@@ -49,7 +49,7 @@ class InformerTiming:
 
 
 class Informer(Generic[T]):
-    """Caches the objects of one kind in one namespace that match a selector."""
+    """Caches the objects of one kind that match a selector, in one namespace or in all."""
 
     def __init__(  # noqa: PLR0913 - what to watch, and what to do with it
         self,
@@ -67,7 +67,8 @@ class Informer(Generic[T]):
         Args:
             api: Of the cluster.
             resource: Kind of the objects.
-            namespace: Where they are.
+            namespace: Where they are; "": everywhere. What has a namespace is then
+                cached, and told, by it and the name: ``default/web``.
             labels: Selector; "": all.
             prune: Returns what is cached of an object. Two versions with an equal
                 result are not a change.
@@ -174,7 +175,7 @@ class Informer(Generic[T]):
     def _take(self, event: WatchEvent) -> None:
         if event.type is EventType.BOOKMARK:
             return
-        name = event.object["metadata"]["name"]
+        name = self._key(event.object)
         # The last version may be the first that says how an object ended.
         self._store(name, self._prune(event.object))
         if event.type is EventType.DELETED:
@@ -182,13 +183,19 @@ class Informer(Generic[T]):
 
     def _list(self) -> str:
         listing = self._api.list(self._resource, self._namespace, labels=self._labels)
-        found = {item["metadata"]["name"]: self._prune(item) for item in listing.items}
+        found = {self._key(item): self._prune(item) for item in listing.items}
         for name in self.snapshot().keys() - found.keys():
             self._store(name, None)
         for name, kept in found.items():
             self._store(name, kept)
         self._synced.set()
         return listing.resource_version
+
+    def _key(self, body: JsonObject) -> str:
+        metadata = body["metadata"]
+        name: str = metadata["name"]
+        place = "" if self._namespace else metadata.get("namespace", "")
+        return f"{place}/{name}" if place else name
 
     def _store(self, name: str, kept: T | None) -> None:
         with self._lock:

@@ -58,6 +58,17 @@ def container_state(pod: JsonObject, name: str) -> Mapping[str, Any]:
     )
 
 
+def image_digest(pod: JsonObject, name: str) -> str:
+    """Return the digest of the image that a container runs; "" if it is not known.
+
+    Source:
+        Kubernetes API, ``ContainerStatus.imageID``: what the container runtime calls
+        the image, with or without the names of a scheme and a repository before ``@``.
+    """
+    found = next((each for each in containers(pod) if each["name"] == name), {})
+    return str(found.get("imageID") or "").rpartition("@")[2]
+
+
 def is_init_container(pod: JsonObject, name: str) -> bool:
     """Tell whether a container is one of those that run before the others."""
     found = _status(pod).get("initContainerStatuses") or ()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from kubernetes.utils.quantity import parse_quantity
+from tesk_kubernetes.quantities import parse_amount
 
 Resources = Mapping[str, Decimal]
 """``cpu`` in cores, ``memory`` in bytes, all else as a number."""
@@ -81,11 +81,3 @@ def _larger(one: Resources, other: Resources) -> Resources:
 
 def _parse_all(quantities: Mapping[str, Any]) -> Resources:
     return {name: parse_amount(value) for name, value in quantities.items()}
-
-
-def parse_amount(quantity: str | float) -> Decimal:
-    """Parse a quantity; zero for one that Kubernetes would refuse."""
-    try:
-        return Decimal(parse_quantity(quantity))
-    except ValueError:
-        return Decimal(0)

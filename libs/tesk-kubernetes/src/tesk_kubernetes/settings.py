@@ -14,6 +14,10 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     tolerations: tuple[dict[str, Any], ...] = ()
 
 
+ANY_TYPE = "*"
+"""Of GPUs: any type that is not named."""
+
+
 class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How tasks request GPUs.
 
@@ -21,6 +25,8 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         resource: Name of the extended resource.
         type_label: Node label with the model of the GPU.
         types: Allowed values of ``gpu_type``, each with its label value.
+        claims: ResourceClaimTemplates, each for one GPU, by value of ``gpu_type``, or
+            ``*`` for any other: such GPUs are claimed, not asked for as resource.
         most: Maximum for one executor; 0: none.
         tolerations: Of executors that request one.
     """
@@ -28,6 +34,7 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     resource: str = "nvidia.com/gpu"
     type_label: str = "nvidia.com/gpu.product"
     types: dict[str, str] = {}
+    claims: dict[str, str] = {}
     most: int = 0
     tolerations: tuple[dict[str, Any], ...] = ()
 
@@ -116,6 +123,13 @@ class KubernetesSettings(
             description="Pods can have resources as a whole: Kubernetes 1.34 or newer."
         ),
     ] = False
+    all_pods: Annotated[
+        bool,
+        Meta(
+            description="The scheduler may list the pods of all namespaces; all that are"
+            " not of this TESK then count on their nodes."
+        ),
+    ] = False
     references: Annotated[
         dict[str, ReferenceClaim],
         Meta(
@@ -188,6 +202,13 @@ class KubernetesSettings(
             "for another. Empty: they are not queued."
         ),
     ] = ""
+    group_queues: Annotated[
+        dict[str, str],
+        Meta(
+            description="Queues by group, for tasks that do not ask for one. The first "
+            "group of the owner that is here counts; of others, `queue`."
+        ),
+    ] = {}
     queues: Annotated[
         tuple[str, ...],
         Meta(description="Allowed values of the backend parameter `queue`."),

@@ -8,7 +8,6 @@ All overlays are pure: they return a new template and leave the given one as it
 is, so that one template serves all threads.
 """
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import yaml
 
 from tesk_kubernetes.api import JsonObject, Resource
+from tesk_kubernetes.json_copies import copied
 
 MAIN = "main"
 """The container that TESK completes; others are left as they are."""
@@ -41,7 +41,10 @@ def load_pod_template(path: Path) -> JsonObject:
     problem = _problem(document)
     if problem:
         raise TemplateError(f"{path}: {problem}")
-    template: JsonObject = copy.deepcopy(document)  # YAML anchors share objects
+    try:
+        template: JsonObject = copied(document)  # YAML anchors share objects
+    except RecursionError as error:
+        raise TemplateError(f"{path}: contains itself by an anchor") from error
     template.setdefault("metadata", {})
     return template
 
@@ -94,7 +97,7 @@ def with_labels(template: JsonObject, labels: Mapping[str, str]) -> JsonObject:
 
 def with_main(template: JsonObject, fields: Mapping[str, Any]) -> JsonObject:
     """Set fields of the container ``main``, e.g. image, command, resources."""
-    return _edited(template, lambda new: main_container(new).update(_copied(fields)))
+    return _edited(template, lambda new: main_container(new).update(copied(fields)))
 
 
 def with_environment(
@@ -145,7 +148,7 @@ def with_tolerations(
 
     def edit(new: JsonObject) -> None:
         known = new["spec"].setdefault("tolerations", [])
-        known += [_copied(added) for added in tolerations if added not in known]
+        known += [copied(added) for added in tolerations if added not in known]
 
     return _edited(template, edit)
 
@@ -172,7 +175,7 @@ def with_required_nodes(
         terms: ``{matchExpressions: […], matchFields: […]}``; none: any node.
     """
     if not terms:
-        return copy.deepcopy(template)
+        return copied(template)
 
     def edit(new: JsonObject) -> None:
         node = _section(_section(new["spec"], "affinity"), "nodeAffinity")
@@ -187,7 +190,7 @@ def with_required_nodes(
 
 def _both(left: Mapping[str, Any], right: Mapping[str, Any]) -> JsonObject:
     joined = {
-        key: [*(left.get(key) or []), *_copied(right.get(key) or [])]
+        key: [*(left.get(key) or []), *copied(right.get(key) or [])]
         for key in ("matchExpressions", "matchFields")
     }
     return {key: wanted for key, wanted in joined.items() if wanted}
@@ -198,7 +201,7 @@ def _labels(pod: JsonObject) -> JsonObject:
 
 
 def _edited(template: JsonObject, edit: Callable[[JsonObject], object]) -> JsonObject:
-    new = copy.deepcopy(template)
+    new = copied(template)
     edit(new)
     return new
 
@@ -209,7 +212,7 @@ def _append(
     replaced = {item[key] for item in added}
     kept = [item for item in place.get(field) or [] if item.get(key) not in replaced]
     if kept or added:
-        place[field] = kept + [_copied(item) for item in added]
+        place[field] = kept + [copied(item) for item in added]
 
 
 def _section(place: JsonObject, field: str) -> JsonObject:
@@ -217,10 +220,6 @@ def _section(place: JsonObject, field: str) -> JsonObject:
         place[field] = {}
     section: JsonObject = place[field]
     return section
-
-
-def _copied(value: Any) -> Any:
-    return copy.deepcopy(value)
 
 
 _KINDS: dict[type, str] = {dict: "a mapping", list: "a list of mappings"}

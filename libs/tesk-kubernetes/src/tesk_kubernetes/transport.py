@@ -1,22 +1,16 @@
-"""HTTP calls through the official client: configuration, auth, retries.
-
-It calls the client's request function, below the generated classes: these would decode
-each response into models.
-"""
+"""HTTP calls to the API server: JSON both ways, authentication, retries."""
 
 import random
-import socket
 import ssl
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import urlencode
 
 import msgspec
 import tenacity
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
 
 from tesk_kubernetes.api import (
     ApiUnavailableError,
@@ -24,25 +18,21 @@ from tesk_kubernetes.api import (
     KubernetesError,
     RefusedError,
 )
+from tesk_kubernetes.connection import Connection, CredentialsError
 from tesk_kubernetes.refusals import error_of
 from tesk_model.backoff import Backoff
 
 T = TypeVar("T")
 
-# 20 attempts at once, their logs, and the watches of each namespace.
-_CONNECTIONS = 64
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
-_UNAUTHORIZED = 401
 _BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
-# A log may be silent for a week; a dead connection is detected in a minute.
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 # Failures of the connection, as opposed to error responses.
 _CONNECTION_ERRORS = (
     urllib3.exceptions.HTTPError,
     OSError,
-    ConfigException,  # the token file is being replaced
+    CredentialsError,  # the token file is being replaced
     msgspec.MsgspecError,  # the response is not the API server's
 )
 
@@ -50,41 +40,17 @@ NO_TIMEOUT = None
 """Read timeout of a stream that may be silent."""
 
 
-def socket_options() -> list[tuple[int, int, int]]:
-    """Return options that detect dead connections, where they exist."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, value in _KEEP_ALIVE.items():
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
-
-
 class Transport:
     """Sends requests and retries them for a limited time."""
 
-    def __init__(
-        self,
-        configuration: Configuration,
-        *,
-        renew: Callable[[Configuration], None],
-        retry_for: timedelta,
-    ) -> None:
-        """Make the pool of connections; nothing is sent.
+    def __init__(self, connection: Connection, *, retry_for: timedelta) -> None:
+        """Send over ``connection``; nothing is sent yet.
 
         Args:
-            configuration: Address and credentials of the API server.
-            renew: Reads the credentials again, after a 401.
+            connection: To the API server.
             retry_for: How long a call is retried.
         """
-        configuration.connection_pool_maxsize = _CONNECTIONS
-        configuration.socket_options = socket_options()
-        configuration.retries = False  # retried here
-        self._configuration = configuration
-        self._client = ApiClient(configuration)
-        self._renew = renew
+        self._connection = connection
         self._retry_for = retry_for
 
     def call(
@@ -145,8 +111,8 @@ class Transport:
 
     def _renew_credentials(self, refusal: KubernetesError) -> None:
         try:
-            self._renew(self._configuration)
-        except (OSError, ConfigException) as error:
+            self._connection.renew()
+        except (OSError, CredentialsError) as error:
             raise RefusedError(str(refusal)) from error
 
     def _send(
@@ -158,19 +124,24 @@ class Transport:
         silence: float | None,
     ) -> urllib3.BaseHTTPResponse:
         headers = {"Accept": "application/json", "User-Agent": "tesk"}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"])
+        if authorization := self._connection.authorization():
+            headers["Authorization"] = authorization
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        parameters = f"?{urlencode(query)}" if query else ""
         try:
-            response: urllib3.BaseHTTPResponse = self._client.rest_client.request(
+            response = self._connection.pool.request(
                 method,
-                self._configuration.host + path,
-                query_params=dict(query or {}),
+                f"{self._connection.host}{path}{parameters}",
+                body=None if body is None else msgspec.json.encode(body),
                 headers=headers,
-                body=body,
-                _preload_content=False,
-                _request_timeout=(_CONNECT_SECONDS, silence),
+                preload_content=False,
+                timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=silence),
             )
-        except ApiException as error:
-            raise _error_of(error) from None  # it prints headers and body
+        except urllib3.exceptions.SSLError as error:
+            raise _tls_error(error) from error
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise _error_of(response)
         return response
 
     def _describe(self, error: Exception) -> str:
@@ -179,24 +150,25 @@ class Transport:
             failure = f"did not answer within {_READ_SECONDS:.0f} s"
         elif isinstance(error, urllib3.exceptions.ProtocolError):
             failure = "closed the connection"
-        return f"the API server {self._configuration.host} {failure}"
+        return f"the API server {self._connection.host} {failure}"
 
 
 class _UnauthorizedError(ApiUnavailableError):
     """A 401: the token may have been rotated meanwhile."""
 
 
-def _error_of(error: ApiException) -> KubernetesError:
-    if not error.status:  # the client's sign of a TLS failure
-        reason = str(error.reason).splitlines()[-1]
-        wrong = ssl.SSLCertVerificationError.__name__
-        if "CERTIFICATE_VERIFY_FAILED" in reason or wrong in reason:
-            return RefusedError(
-                f"the API server's certificate is not trusted: {reason}"
-            )
-        return ApiUnavailableError("the API server closed the connection")
-    found = error_of(error.status, error.body or b"", error.headers)
-    return _UnauthorizedError(str(found)) if error.status == _UNAUTHORIZED else found
+def _tls_error(error: urllib3.exceptions.SSLError) -> KubernetesError:
+    reason = str(error)
+    wrong = ssl.SSLCertVerificationError.__name__
+    if "CERTIFICATE_VERIFY_FAILED" in reason or wrong in reason:
+        return RefusedError(f"the API server's certificate is not trusted: {reason}")
+    return ApiUnavailableError("the API server closed the connection")
+
+
+def _error_of(response: urllib3.BaseHTTPResponse) -> KubernetesError:
+    found = error_of(response.status, response.data or b"", response.headers)
+    is_unauthorized = response.status == HTTPStatus.UNAUTHORIZED
+    return _UnauthorizedError(str(found)) if is_unauthorized else found
 
 
 def _wait(state: tenacity.RetryCallState) -> float:

@@ -5,12 +5,19 @@ one that is sent twice is applied once.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final, Self
 
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason
+from tesk_model.task import TaskId
+
+MAX_CPU_SECONDS: Final = 10.0**10
+"""The most that a command can plausibly use: three years of a hundred cores."""
+MAX_MEMORY_BYTES: Final = 2**50
+"""The most that a process can plausibly have."""
 
 
 class Outcome(StrEnum):
@@ -85,7 +92,14 @@ class ExecutorOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorEnded:
-    """An executor has ended; ``exit_code`` is 0..255."""
+    """An executor has ended; ``exit_code`` is 0..255.
+
+    Attributes:
+        cpu_seconds: What its command used; None if it is not known.
+        max_memory_bytes: The most that one of its processes had; likewise.
+        image_digest: Of the image that ran: the same text if and only if it is the same
+            image; "" if the runtime does not say.
+    """
 
     index: int
     exit_code: int
@@ -93,14 +107,45 @@ class ExecutorEnded:
     stderr: str
     start_time: datetime | None
     end_time: datetime | None
+    cpu_seconds: float | None = None
+    max_memory_bytes: int | None = None
+    image_digest: str = ""
+
+    def with_plausible_usage(self) -> Self:
+        """Return it without figures that cannot be: commands can forge theirs."""
+        cpu, memory = self.cpu_seconds, self.max_memory_bytes
+        return replace(
+            self,
+            cpu_seconds=None if cpu is None or not 0 <= cpu <= MAX_CPU_SECONDS else cpu,
+            max_memory_bytes=None
+            if memory is None or not 0 <= memory <= MAX_MEMORY_BYTES
+            else memory,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateRejected:
+    """The results of the candidate do not count; the attempt goes on without it.
+
+    Attributes:
+        difference: Why, for people; "" if the filer of the check has said so.
+    """
+
+    difference: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The attempt is over; the text of ``reason`` goes to ``system_logs``."""
+    """The attempt is over; the text of ``reason`` goes to ``system_logs``.
+
+    Attributes:
+        candidate: The task whose results count for this one, COMPLETE without that any
+            of it ran; None if it ran itself.
+    """
 
     outcome: Outcome
     reason: Reason = NO_REASON
+    candidate: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +166,7 @@ EventPayload = (
     | ExecutorStarted
     | ExecutorOutput
     | ExecutorEnded
+    | CandidateRejected
     | Finished
     | Released
 )

@@ -6,8 +6,10 @@ that one code may say first what a task waits for and then what ended it: the
 state of the task tells which. Codes are never renamed.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from tesk_model.waits import WaitDetails
 
 
 class ReasonCode(StrEnum):
@@ -18,13 +20,16 @@ class ReasonCode(StrEnum):
 
     # What a task waits for before it is admitted.
     ADMISSION_PENDING = "ADMISSION_PENDING"
+    HELD = "HELD"
     QUOTA_FULL = "QUOTA_FULL"
     CAPACITY_FULL = "CAPACITY_FULL"
     CAPACITY_RESERVED = "CAPACITY_RESERVED"
+    GUARANTEE_KEPT = "GUARANTEE_KEPT"
     NODES_NOT_READY = "NODES_NOT_READY"
     NODES_TOO_SMALL = "NODES_TOO_SMALL"
     LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
     TASKMASTERS_FULL = "TASKMASTERS_FULL"
+    RETRY_BACKOFF = "RETRY_BACKOFF"
 
     # What an admitted task waits for.
     TASKMASTER_REFUSED = "TASKMASTER_REFUSED"
@@ -54,18 +59,33 @@ class ReasonCode(StrEnum):
     NODE_LOST = "NODE_LOST"
     EVICTED = "EVICTED"
     PREEMPTED = "PREEMPTED"
+    REQUEUED = "REQUEUED"
+    CANDIDATE_GONE = "CANDIDATE_GONE"
     STEP_VANISHED = "STEP_VANISHED"
     TASKMASTER_LOST = "TASKMASTER_LOST"
     TASKMASTER_FAILED = "TASKMASTER_FAILED"
     TASK_INVALID = "TASK_INVALID"
+    QUEUE_TIME_EXCEEDED = "QUEUE_TIME_EXCEEDED"
+    RUN_TIME_EXCEEDED = "RUN_TIME_EXCEEDED"
 
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """A cause: its code, and a sentence for people."""
+    """A cause: its code, and a sentence for people.
+
+    Attributes:
+        details: The same as data, if it is about something that a task waits for. They
+            follow from the sentence, so that they do not count when reasons are compared.
+    """
 
     code: ReasonCode
     text: str = ""
+    details: WaitDetails | None = field(default=None, compare=False)
+
+    @property
+    def cause(self) -> tuple[str, ...]:
+        """What stays the same while only the numbers of the sentence change."""
+        return (self.code.value, *(self.details.cause if self.details else ()))
 
 
 NO_REASON = Reason(ReasonCode.NONE)

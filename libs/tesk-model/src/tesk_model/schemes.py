@@ -41,6 +41,8 @@ class Scheme:
         has_query: ``?`` and ``#`` end a path.
         is_ftp: Paths are those of RFC 1738, 3.2: relative to the directory of the login
             after the first slash, without line ends, with an optional ``;type=``.
+        widening: How many times as many small files as usual may move at once to or from
+            a host that is far away.
         port: The usual one; None if a host has no ports.
         login: How credentials are given, if not by user and password in the url.
         credentials: What files of credentials may hold for its urls.
@@ -58,6 +60,7 @@ class Scheme:
     has_container: bool = False
     has_query: bool = False
     is_ftp: bool = False
+    widening: int = 1
     port: int | None = None
     login: str = ""
     credentials: tuple[str, ...] = ()
@@ -69,6 +72,7 @@ class Scheme:
         return self.reads and (self.lists or use is Use.INPUT)
 
 
+_STORE, _WEB = 4, 2  # object stores take thousands of connections, web servers some
 _S3_LOGIN = "set them for the filer (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
 _OPERATOR = "the operator gives them to the filer"
 
@@ -86,6 +90,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="s3",
                 form="s3://bucket/key",
                 storage="s3_buckets",
+                widening=_STORE,
                 is_keyed=True,
                 is_encoded=False,
                 login=_S3_LOGIN,
@@ -95,6 +100,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="gs",
                 form="gs://bucket/name",
                 storage="gs",
+                widening=_STORE,
                 is_keyed=True,
                 is_encoded=False,
                 login=_OPERATOR,
@@ -104,6 +110,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="az",
                 form="az://container/blob",
                 storage="azure",
+                widening=_STORE,
                 is_keyed=True,
                 is_encoded=False,
                 login=_OPERATOR,
@@ -114,6 +121,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                     name=name,
                     form=f"{name}://container@account.dfs.core.windows.net/path",
                     storage="azure",
+                    widening=_STORE,
                     is_keyed=True,
                     is_encoded=False,
                     has_container=True,
@@ -125,6 +133,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="http",
                 form="http://host/path",
                 storage="http",
+                widening=_WEB,
                 lists=False,
                 has_query=True,
                 port=80,
@@ -134,6 +143,7 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
                 name="https",
                 form="https://host/path",
                 storage="http",
+                widening=_WEB,
                 lists=False,
                 has_query=True,
                 port=443,
@@ -203,6 +213,9 @@ SCHEMES: Mapping[str, Scheme] = MappingProxyType(
     }
 )
 
+
+MOST_WIDENING = max(scheme.widening for scheme in SCHEMES.values())
+"""See ``Scheme.widening``."""
 
 REMOTE_URLS = tuple(f"{name}://" for name in SCHEMES if name != "file")
 """Prefixes of urls that lead to other machines."""

@@ -101,13 +101,20 @@ class Resources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorLog:
-    """tesExecutorLog. Without ``exit_code`` the executor is still running."""
+    """tesExecutorLog. Without ``exit_code`` the executor is still running.
+
+    Attributes:
+        cpu_seconds: Of all processes of the command; None if it is not known.
+        max_memory_bytes: The most that one of its processes had; likewise.
+    """
 
     start_time: datetime | None = None
     end_time: datetime | None = None
     stdout: Annotated[str, TaskView.FULL] = ""
     stderr: Annotated[str, TaskView.FULL] = ""
     exit_code: Annotated[int | None, FieldRule.REQUIRED] = None
+    cpu_seconds: Annotated[float | None, FieldRule.EXTENSION] = None
+    max_memory_bytes: Annotated[int | None, FieldRule.EXTENSION] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +163,100 @@ class TransferStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InputSize:
+    """What arrived of one input; not part of TES.
+
+    Attributes:
+        index: Of the input in its task.
+        files: How many; 1 unless it is a directory.
+        size_bytes: Of all of them.
+    """
+
+    index: int
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitNodes:
+    """How many nodes do not take a pod for one cause: ``Insufficient cpu``."""
+
+    cause: str
+    nodes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitHead:
+    """The first queued task of an owner, behind which others wait.
+
+    Attributes:
+        since: Since when it waits for that.
+    """
+
+    id: str
+    reason: str
+    reason_code: str
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitTime:
+    """For how long a queued task has waited for one cause.
+
+    Attributes:
+        reason_code: Of the cause.
+        seconds: In all.
+        reason: The last sentence about it; "" if there was none.
+    """
+
+    reason_code: str
+    seconds: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """What a task waits for, as data, beside the sentence; not part of TES.
+
+    None, or empty, where there is no such thing. Amounts are in the units of
+    ``Resources``.
+
+    Attributes:
+        since: Since when it waits for this.
+        remedy: What must happen, for people.
+        scope: Whose limit it is, see ``waits.WaitScope``.
+        subject: Name of the user, group, namespace or queue of that.
+        dimension: ``running``, ``cpu``, ``ram_gb``, ``disk_gb``, …
+        used: What is in use of it.
+        limit: The most that may be; of a node, what the largest has.
+        needed: What this task adds.
+        nodes: Why no node takes its pod.
+        queued_since: When it was queued.
+        position: Of a queued task among those of its owner; 1 comes next.
+        position_is_least: It was not counted further.
+        place: About the how-many-th it is of all queued tasks: an estimate.
+        head: The first of its owner, if it is behind that.
+        spent: What a queued task has waited for so far.
+    """
+
+    since: datetime | None = None
+    remedy: str | None = None
+    scope: str | None = None
+    subject: str | None = None
+    dimension: str | None = None
+    used: float | None = None
+    limit: float | None = None
+    needed: float | None = None
+    nodes: tuple[WaitNodes, ...] = ()
+    queued_since: datetime | None = None
+    position: int | None = None
+    position_is_least: bool | None = None
+    place: int | None = None
+    head: WaitHead | None = None
+    spent: tuple[WaitTime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """tesTask. Server-side fields are unset in what a client submits.
 
@@ -163,6 +264,9 @@ class Task:
         reason: Why the task is where it is, for people; not part of TES.
         reason_code: The code of that, see ``reasons.ReasonCode``.
         transfers: Those that run now.
+        wait: What it waits for, if it waits.
+        charged: What it is charged: cores and GiB, also where the client left them open.
+        input_sizes: What arrived of its inputs; empty until all have.
     """
 
     executors: Annotated[tuple[Executor, ...], FieldRule.REQUIRED] = ()
@@ -185,4 +289,11 @@ class Task:
     reason_code: Annotated[str, FieldRule.READ_ONLY, FieldRule.EXTENSION] = ""
     transfers: Annotated[
         tuple[TransferStatus, ...], FieldRule.READ_ONLY, FieldRule.EXTENSION
+    ] = ()
+    wait: Annotated[Wait | None, FieldRule.READ_ONLY, FieldRule.EXTENSION] = None
+    charged: Annotated[Resources | None, FieldRule.READ_ONLY, FieldRule.EXTENSION] = (
+        None
+    )
+    input_sizes: Annotated[
+        tuple[InputSize, ...], FieldRule.READ_ONLY, FieldRule.EXTENSION
     ] = ()

@@ -24,7 +24,9 @@ _TYPES = {
     "duration": "a duration",
     "null": "nothing",
 }
-_DURATION = "must be a duration: seconds, or ISO 8601 such as PT1M30S"
+_DURATION = (
+    "must be a duration: seconds, 90s, 15m, 24h, 7d, or ISO 8601 such as PT1M30S"
+)
 _COMPARED = {">=": "at least", ">": "more than", "<=": "at most", "<": "less than"}
 _COUNTED = {"str": "characters"}
 
@@ -51,6 +53,9 @@ class DocumentProblem:
 
     path: str
     text: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}" if self.path else self.text
 
 
 def explain_problem(

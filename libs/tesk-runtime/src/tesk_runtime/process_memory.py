@@ -1,6 +1,5 @@
 """Tunes memory management of a service; called once, by its ``main``."""
 
-import ctypes
 import gc
 
 # Allocations, less deallocations, between two collections of the youngest generation.
@@ -28,6 +27,8 @@ def return_large_blocks() -> None:
     By default it keeps blocks of a size that was freed before, up to 32 MiB, for each
     thread: some large bodies would leave hundreds of MiB behind.
     """
+    import ctypes  # noqa: PLC0415 - most services need none of it
+
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):  # other C libraries do not
         libc.mallopt(_MMAP_THRESHOLD, _LARGE_BLOCK)

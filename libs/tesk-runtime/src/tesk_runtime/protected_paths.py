@@ -16,6 +16,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from tesk_model.paths import is_within
@@ -96,12 +97,9 @@ class ProtectedPaths:
         Args:
             path: Absolute, links resolved.
         """
-        *above, last = path.split("/")
-        for name in above:
-            if (
-                folded := _folded(name)
-            ) in PROTECTED_NAMES or folded in PROTECTED_FOLDERS:
-                return f'"{name}"'
+        above, _, last = path.rpartition("/")
+        if named := _match_folders(above):
+            return named
         if _folded(last) in PROTECTED_NAMES:
             return f'"{last}"'
         found = (
@@ -138,6 +136,15 @@ class ProtectedPaths:
             if what:
                 return what
         return ""
+
+
+@lru_cache(maxsize=256)
+def _match_folders(path: str) -> str:
+    """Return the protected name in the path of a folder, which has many files."""
+    for name in path.split("/"):
+        if (folded := _folded(name)) in PROTECTED_NAMES or folded in PROTECTED_FOLDERS:
+            return f'"{name}"'
+    return ""
 
 
 def _folded(name: str) -> str:

@@ -21,6 +21,14 @@ class GrpcSettings(
             "`host:port`, `dns:///name:port` or `unix:/path`."
         ),
     ] = "127.0.0.1:7070"
+    storage: Annotated[
+        str,
+        Meta(
+            description="Address at which the api reaches what looks at the urls of "
+            "tasks that are checked (`tesk-filer serve`), in the same form. Empty: "
+            "nobody looks, and checks say so."
+        ),
+    ] = ""
     token_file: Annotated[
         str,
         Meta(

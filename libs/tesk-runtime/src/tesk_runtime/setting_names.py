@@ -2,7 +2,7 @@
 
 Settings come out of values of a chart and out of files written for Kubernetes, where
 names are in camel case; and a setting that was renamed is read under its old name for
-one release. The present name in snake case wins.
+one release. The present name in snake case wins. Durations may have a unit (``72h``).
 """
 
 import re
@@ -14,6 +14,8 @@ from msgspec import inspect
 OLD_NAME = "old_name"
 """Key of ``Meta.extra`` that holds the name of a setting in the release before."""
 
+_DURATION = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _BETWEEN = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 
@@ -23,6 +25,8 @@ def normalize_names(value: Any, kind: inspect.Type) -> Any:
     Keys that users choose (of a dict) are left as they are, and so are unknown names:
     the decoder reports them.
     """
+    if isinstance(value, str):
+        return _normalize_text(value, kind)
     for each in alternatives(kind):
         if isinstance(value, list):
             if isinstance(each, inspect.VarTupleType | inspect.ListType):
@@ -36,6 +40,15 @@ def normalize_names(value: Any, kind: inspect.Type) -> Any:
                 key: normalize_names(item, each.value_type)
                 for key, item in value.items()
             }
+    return value
+
+
+def _normalize_text(value: str, kind: inspect.Type) -> str | float:
+    """Return the seconds of a duration such as ``72h``."""
+    if (found := _DURATION.fullmatch(value)) and any(
+        isinstance(each, inspect.TimeDeltaType) for each in alternatives(kind)
+    ):
+        return float(found[1]) * _SECONDS[found[2]]
     return value
 
 

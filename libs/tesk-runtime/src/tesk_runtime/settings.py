@@ -26,7 +26,7 @@ from tesk_runtime.setting_names import normalize_names, old_name
 SECTIONS = frozenset(
     {
         *("log", "tracing", "grpc", "local", "urls", "kubernetes"),
-        *("api", "scheduler", "quota", "taskmaster", "filer"),
+        *("api", "scheduler", "quota", "webhooks", "taskmaster", "filer"),
     }
 )
 

@@ -18,7 +18,7 @@ from tesk_runtime.settings import CONFIG_VARIABLE, SECTIONS, fields
 _logger = logging.getLogger(__name__)
 
 _PREFIX = "TESK_"
-_OF_COMMAND = ("TESK_SERVER", "TESK_USER", "TESK_PASSWORD")
+_OF_COMMAND = ("TESK_SERVER", "TESK_USER", "TESK_PASSWORD", "TESK_OPERATOR")
 
 # What Kubernetes sets in pods for each Service, unless ``enableServiceLinks`` is false:
 # a Service "tesk-api" gives TESK_API_SERVICE_HOST and TESK_API_PORT_8080_TCP.

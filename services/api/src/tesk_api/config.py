@@ -227,7 +227,9 @@ class ApiSettings(
             "the values that tasks may give; `1..8` stands for the whole numbers from "
             "1 to 8, an empty list for any value. In a cluster: `pool`, `gpu`, "
             "`gpu_type`, `priority_class`, `runtime_class` and `queue`, with what `kubernetes` "
-            "has of them, and `layout`, with what `taskmaster` allows."
+            "has of them, and `layout`, with what `taskmaster` allows. `webhook` lets "
+            "tasks name receivers (docs/webhooks.md). Those about attempts "
+            "(docs/api.md) are always there; an entry limits their values."
         ),
     ] = {}
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tesk_api.config import ApiSettings, Settings
+from tesk_api.domain.backend_parameters import with_attempt_parameters
 from tesk_api.domain.offers import Offer, StorageSettings, make_offer, reference_names
 from tesk_model.hosts import is_loopback
 from tesk_model.references import root_url
@@ -178,8 +179,10 @@ def _limits(settings: ApiSettings) -> HttpLimits:
     if soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    connections = max(1, min(settings.connections, soft - _SPARE_DESCRIPTORS))
     return HttpLimits(
-        connections=max(1, min(settings.connections, soft - _SPARE_DESCRIPTORS)),
+        connections=connections,
+        streams=connections // 2,
         requests=settings.waiting,
         body_bytes=settings.body_limit,
         memory=max(HttpLimits().memory, 4 * settings.body_limit),
@@ -193,6 +196,7 @@ def _limits(settings: ApiSettings) -> HttpLimits:
 def _dependencies(
     settings: Settings, token: str, metrics_folder: str
 ) -> "Dependencies":
+    from tesk_api.adapters.load_client import LoadClient  # noqa: PLC0415 - as above
     from tesk_api.adapters.scheduler_client import (  # noqa: PLC0415 - as above
         SERVICE,
         SchedulerClient,
@@ -200,6 +204,7 @@ def _dependencies(
     from tesk_api.adapters.unique_ids import id_generator  # noqa: PLC0415 - as above
     from tesk_api.http.app import Dependencies  # noqa: PLC0415 - as above
     from tesk_api.http.metrics import RequestMetrics  # noqa: PLC0415 - as above
+    from tesk_api.wiring import open_checks  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.channel import open_channel  # noqa: PLC0415 - as above
     from tesk_runtime.rpc.tls import channel_credentials  # noqa: PLC0415 - as above
 
@@ -213,8 +218,10 @@ def _dependencies(
     # Keys have a generator of their own: in open mode a guessed key gives access to the
     # task of another client, and ids of requests are shown to every client.
     client = SchedulerClient(channel, new_key=id_generator())
+    storage, slots = open_checks(settings, token)
     return Dependencies(
         tasks=client,
+        load=LoadClient(channel),
         authenticator=_authenticator(settings.api),
         body_memory=_body_memory(settings.api),
         info=_service_info(settings.api, settings.references),
@@ -222,6 +229,8 @@ def _dependencies(
         clock=SystemClock(),
         new_id=id_generator(),
         tracer=open_tracer("api", settings.tracing),
+        storage=storage,
+        check_slots=slots,
     )
 
 
@@ -300,5 +309,5 @@ def _service_info(settings: ApiSettings, references: tuple[str, ...]) -> "Servic
         created_at=settings.created_at,
         updated_at=settings.updated_at,
         storage=(*settings.storage, *settings.read_storage, *map(root_url, references)),
-        backend_parameters=settings.backend_parameters,
+        backend_parameters=with_attempt_parameters(settings.backend_parameters),
     )

@@ -1,5 +1,8 @@
 """Entry point of the process: ``python -m tesk_filer``, or ``tesk-filer``.
 
+Without arguments it is the filer of one transfer; ``serve`` waits for calls of the api,
+and starts ``check`` for each.
+
 Imports take most of the CPU time of a short transfer. Garbage collection during them
 is a tenth of that, and modules that are never used are another tenth.
 """
@@ -16,13 +19,23 @@ _UNUSED = {"grpc.aio": "", "charset_normalizer": "3.0.0"}
 
 
 def main() -> NoReturn:
-    """Run the filer; see ``tesk_filer.main``."""
+    """Run what the arguments name; see ``tesk_filer.main``."""
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command == "serve":
+        from tesk_filer.storage_server import main as serve  # noqa: PLC0415 - needs what follows less
+
+        serve()
+        sys.exit()
     gc.disable()
     for name, version in _UNUSED.items():
         unused = ModuleType(name)
         unused.__version__ = version  # type: ignore[attr-defined]  # as modules have it
         sys.modules[name] = unused
-    from tesk_filer.main import main as run  # noqa: PLC0415 - not before the line above
+    # Not before the lines above.
+    if command == "check":
+        from tesk_filer.storage_check import main as run  # noqa: PLC0415
+    else:
+        from tesk_filer.main import main as run  # noqa: PLC0415
 
     gc.freeze()  # what was imported stays
     gc.enable()

@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tesk_filer.domain.egress import EgressPolicy, parse_networks
+from tesk_runtime.egress.policy import EgressPolicy
+from tesk_runtime.egress.settings import (
+    AllowedNetworks,
+    Loopback,
+    PrivateNetworks,
+    RefusedNetworks,
+    policy_of,
+)
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import (
     GrpcSettings,
@@ -30,8 +37,12 @@ class FilerSettings(
         int, Meta(description="Number of the attempt; given by the taskmaster.", ge=0)
     ] = 0
     direction: Annotated[
-        Literal["inputs", "outputs"],
-        Meta(description="What to move; given by the taskmaster."),
+        Literal["inputs", "outputs", "both", "check"],
+        Meta(
+            description="What to move, `both` in the turns of their steps; or `check`: "
+            "compare files with what a candidate of the call cache had; given by the "
+            "taskmaster."
+        ),
     ] = "inputs"
     volume: Annotated[
         str, Meta(description="Folder of the task volume; given by the taskmaster.")
@@ -47,7 +58,8 @@ class FilerSettings(
         int,
         Meta(
             description="Files, and parts of large ones, that move at once; fewer from "
-            "a host that asks for it.",
+            "a host that asks for it, and up to four times as many small ones (http, "
+            "https: twice) from one that is far away.",
             ge=1,
             le=64,
         ),
@@ -182,6 +194,40 @@ class FilerSettings(
             "is given up."
         ),
     ] = timedelta(seconds=60)
+    listen: Annotated[
+        str,
+        Meta(
+            description="Address at which `tesk-filer serve` waits for the api: "
+            "`host:port` or `unix:/path`. It looks at the urls of tasks that are "
+            "checked before they are created, with all settings of this section."
+        ),
+    ] = "127.0.0.1:7071"
+    check_timeout: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds for all urls of one check; what has not answered by "
+            "then is unknown. At most 30 in effect: the api waits no longer."
+        ),
+    ] = timedelta(seconds=20)
+    checks_at_once: Annotated[
+        int,
+        Meta(
+            description="Checks that run at once, each a process of about 40 MiB; "
+            "further ones wait for a moment, and are refused then.",
+            ge=1,
+            le=64,
+        ),
+    ] = 4
+    checked_urls_per_minute: Annotated[
+        int,
+        Meta(
+            description="Urls that are looked at for one user in a minute, and in one "
+            "check; a check counts for ten more. Without authentication all clients "
+            "share this.",
+            ge=20,
+            le=100_000,
+        ),
+    ] = 600
     scheduler_timeout: Annotated[
         timedelta,
         Meta(
@@ -189,37 +235,10 @@ class FilerSettings(
             extra={OLD_NAME: "scheduler_patience"},
         ),
     ] = timedelta(minutes=10)
-    loopback: Annotated[
-        Literal["allow", "refuse"],
-        Meta(
-            description="Whether urls may lead to the loopback of the machine, or "
-            "pod, where the filer runs. Addresses are checked after names are "
-            "resolved, and again after redirects; link-local addresses and metadata "
-            "services are always refused. Not for endpoints that the operator "
-            "configures."
-        ),
-    ] = "allow"
-    private_networks: Annotated[
-        Literal["allow", "refuse"],
-        Meta(
-            description="Whether urls may lead to private networks (RFC 1918, "
-            "100.64.0.0/10, fc00::/7 and the like)."
-        ),
-    ] = "allow"
-    allowed_networks: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Networks (`10.1.0.0/16`) to which urls may lead in any case, "
-            "separated by `,`."
-        ),
-    ] = ()
-    refused_networks: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="More networks to which urls may not lead, such as public "
-            "addresses of a cluster, separated by `,`."
-        ),
-    ] = ()
+    loopback: Loopback = "allow"
+    private_networks: PrivateNetworks = "allow"
+    allowed_networks: AllowedNetworks = ()
+    refused_networks: RefusedNetworks = ()
     ftps_ca: Annotated[
         str,
         Meta(
@@ -310,15 +329,4 @@ def egress_policy(filer: FilerSettings) -> EgressPolicy:
     Raises:
         ValueError: A setting is malformed; names it.
     """
-    return EgressPolicy(
-        loopback=filer.loopback == "allow",
-        private=filer.private_networks == "allow",
-        allowed=parse_networks(
-            filer.allowed_networks,
-            "filer.allowed_networks (TESK_FILER_ALLOWED_NETWORKS)",
-        ),
-        refused=parse_networks(
-            filer.refused_networks,
-            "filer.refused_networks (TESK_FILER_REFUSED_NETWORKS)",
-        ),
-    )
+    return policy_of(filer, "filer")

@@ -1,7 +1,8 @@
-"""The process of the filer: reads the settings, wires, runs one transfer, exits.
+"""The process of the filer: reads the settings, wires, runs its transfers, exits.
 
 Exit codes: 0 success, 65 permanent failure, 75 temporary failure (a new attempt may
-succeed), 143 stopped by SIGTERM, 78 a setting is wrong.
+succeed), 143 stopped by SIGTERM, 78 a setting is wrong. Of a check: 0 all is the same,
+65 something differs, anything else: that is not known.
 """
 
 import logging
@@ -9,41 +10,45 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
+
 from tesk.v1 import transfer_service_pb2 as pb
-from tesk_filer.adapters.manifest_file import open_manifest, sync_file_system
+from tesk_filer.adapters.file_system_sync import sync_file_system
+from tesk_filer.adapters.library_logs import silence_libraries
+from tesk_filer.adapters.manifest_file import open_manifest
 from tesk_filer.adapters.manifest_records import Lines
-from tesk_filer.adapters.scheduler_client import (
-    SERVICE,
-    SchedulerTransfers,
-    TransferKey,
-)
+from tesk_filer.adapters.process_logs import hide_secrets
+from tesk_filer.adapters.scheduler_calls import SERVICE, SchedulerCalls
+from tesk_filer.adapters.scheduler_client import SchedulerTransfers
 from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.transfer_trace import trace_transfer
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
+from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.redaction import Redactor
+from tesk_filer.ports import Credentials
 from tesk_filer.ports.manifest import Manifest, NoManifest
+from tesk_filer.run_wiring import CacheUse, make_run, open_engine
+from tesk_filer.turns import run_in_turn
+from tesk_filer.usecases.halts import halts
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.upload_tries import Conclude, UploadTries
 from tesk_filer.wiring import (
-    CacheUse,
     http_options,
-    make_run,
     open_cache,
     open_credentials,
     open_egress,
-    open_engine,
     storage_config,
 )
 from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.paths import OWN_FOLDER
-from tesk_model.spans import Span, attempt_span_id
 from tesk_model.task import TaskId
 from tesk_model.upload_retries import UploadRetries
 from tesk_runtime import logs, settings
@@ -52,26 +57,23 @@ from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
 from tesk_runtime.sections import read_tls_ca, read_token
 from tesk_runtime.shutdown import stop_on_signals
-from tesk_runtime.tracing import open_tracer
 from tesk_runtime.unknown_variables import log_unknown_variables
 
+CHECK = "check"
+"""The direction in which nothing moves: files are compared with what they were."""
+
 _EX_CONFIG = 78  # sysexits.h
-_AFTER = "TESK_AFTER"  # how the step before ended, as the launcher says
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CHECK_LIMIT = timedelta(minutes=10)  # a task that waits for longer had better run
 _REPORT_INTERVAL = timedelta(seconds=1)
-# Ambient credentials, which libraries read by themselves.
-_SECRET_VARIABLES = (
-    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
-    *("AZURE_CLIENT_SECRET", "AZURE_PASSWORD"),
-)
 _logger = logging.getLogger("tesk_filer")
 
 
 def main() -> NoReturn:
-    """Run one transfer and end the process."""
+    """Run the transfers of this process, and end it."""
     try:
         config = settings.load(Settings, os.environ)
-        logs.configure("filer", config.log, _log_fields(config.filer))
+        _configure_logs(config)
         silence_libraries()
         log_unknown_variables(os.environ, Settings)
         token = read_token(
@@ -84,30 +86,61 @@ def main() -> NoReturn:
     except (settings.SettingsError, ValueError) as error:
         sys.stderr.write(f"tesk-filer: {error}\n")
         sys.exit(_EX_CONFIG)
-    exit_code = run(config, token=token, stop=stop_on_signals())
+    stop = stop_on_signals()
+
+    def run_direction(direction: str, has_passed: bool) -> ExitCode:  # noqa: FBT001 - a callback
+        filer = msgspec.structs.replace(config.filer, direction=direction)
+        one = msgspec.structs.replace(config, filer=filer)
+        _configure_logs(one)
+        return run(one, token=token, stop=stop, has_passed=has_passed)
+
+    exit_code = run_in_turn(config.filer.direction, os.environ, run_direction)
     logging.shutdown()
     # A thread that hangs in a dead connection must not delay the exit.
     os._exit(exit_code)
 
 
-def _log_fields(filer: FilerSettings) -> dict[str, object]:
-    attempt = Attempt(TaskId(filer.task), filer.attempt)
-    return {**attempt.log_fields, "step": filer.direction}
+def _configure_logs(config: Settings) -> None:
+    attempt = Attempt(TaskId(config.filer.task), config.filer.attempt)
+    fields = {**attempt.log_fields, "step": config.filer.direction}
+    logs.configure("filer", config.log, fields)
 
 
-def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
-    """Run the transfer that ``config`` describes until it ends or ``stop`` is set."""
+def run(
+    config: Settings, *, token: str, stop: threading.Event, has_passed: bool = True
+) -> ExitCode:
+    """Run what ``config`` describes until it ends or ``stop`` is set.
+
+    Args:
+        config: Of one direction.
+        token: Of the attempt.
+        stop: Ends it.
+        has_passed: No executor has failed.
+    """
+    redactor = hide_secrets(os.environ)
+    calls = _open_calls(config, token, stop)
+    if config.filer.direction == CHECK:
+        return _check_candidate(config, calls, redactor)
+    retries = _upload_retries(config.filer, has_passed=has_passed)
+    with closing(calls.channel):  # it may stay for hours after its inputs
+        return _run_transfer(config, calls, redactor, token=token, retries=retries)
+
+
+def _run_transfer(
+    config: Settings,
+    calls: SchedulerCalls,
+    redactor: Redactor,
+    *,
+    token: str,
+    retries: UploadRetries,
+) -> ExitCode:
     filer = config.filer
-    redactor = Redactor()
-    for secret in map(os.environ.get, _SECRET_VARIABLES):
-        redactor.add(secret or "")
-    logs.redact(redactor)
-    transfers = _open_transfers(config, token, stop, redact=redactor)
-    operator = open_credentials(filer, _logger.warning)
-    credentials = operator.of(transfers.owner, told=redactor.add)
-    storages = StorageRegistry(storage_config(config, credentials, os.environ))
+    incoming = filer.direction == "inputs"
+    direction = pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS
+    transfers = SchedulerTransfers(calls, direction, redact=redactor)
+    credentials, storages = _open_storages(config, transfers.owner, redactor)
     cache = open_cache(config, os.environ, _logger.warning)
-    new_halt = _halts(stop)
+    new_halt = halts(calls.stop)
 
     def run_once(conclude: Conclude) -> ExitCode:
         halt = new_halt()
@@ -140,12 +173,51 @@ def run(config: Settings, *, token: str, stop: threading.Event) -> ExitCode:
             return _observe(config, transfer)
 
     return UploadTries(
-        retries=_upload_retries(filer, os.environ),
+        retries=retries,
         run_once=run_once,
-        stop=stop,
+        stop=calls.stop,
         monotonic=SystemClock().monotonic,
         draw=random.random,
     ).run()
+
+
+def _check_candidate(
+    config: Settings, calls: SchedulerCalls, redactor: Redactor
+) -> ExitCode:
+    """Check whether the files of a candidate are what they were."""
+    # Imported here: few filers check anything, and most run for a moment only.
+    from tesk_filer.adapters.candidate_client import SchedulerCandidates  # noqa: PLC0415
+    from tesk_filer.usecases.candidate_check import CandidateCheck  # noqa: PLC0415
+    from tesk_filer.usecases.listing import Listing  # noqa: PLC0415
+
+    filer = config.filer
+    record = SchedulerCandidates(calls)
+    _, storages = _open_storages(config, record.owner, redactor)
+    _logger.info("check started")
+    with closing(open_engine(filer, storages, halts(calls.stop)())) as engine:
+        exit_code = CandidateCheck(
+            record=record,
+            storages=engine.storages,
+            workers=engine.workers,
+            listing=Listing(retry=engine.retry, observed=engine.progress.of_listing),
+            limits=engine.limits,
+            expansion=engine.expansion,
+            limit=_CHECK_LIMIT,
+            monotonic=SystemClock().monotonic,
+            redact=redactor,
+            warn=_logger.warning,
+        ).run()
+    _logger.info("check ended", extra={"result": exit_code.name.lower()})
+    return exit_code
+
+
+def _open_storages(
+    config: Settings, owner: Callable[[], TaskOwner], redactor: Redactor
+) -> tuple[Credentials, StorageRegistry]:
+    """Return what the task of ``owner`` may use, and the storages by it."""
+    operator = open_credentials(config.filer, _logger.warning)
+    credentials = operator.of(owner, told=redactor.add)
+    return credentials, StorageRegistry(storage_config(config, credentials, os.environ))
 
 
 def _observe(config: Settings, transfer: Transfer) -> ExitCode:
@@ -157,17 +229,23 @@ def _observe(config: Settings, transfer: Transfer) -> ExitCode:
     counts = {"files": moved.files_done, "bytes": moved.bytes_done}
     _logger.info("transfer ended", extra={"result": exit_code.name.lower(), **counts})
     try:
-        _trace(config, began, failed=bool(exit_code), counts=counts)
+        trace_transfer(
+            config.tracing,
+            Attempt(TaskId(config.filer.task), config.filer.attempt),
+            config.filer.direction,
+            began=began,
+            failed=bool(exit_code),
+            counts=counts,
+        )
     except Exception:  # what has arrived must not be transferred again
         _logger.exception("transfer not traced")
     return exit_code
 
 
-def _upload_retries(filer: FilerSettings, environ: Mapping[str, str]) -> UploadRetries:
+def _upload_retries(filer: FilerSettings, *, has_passed: bool) -> UploadRetries:
     """Return how often the transfer is tried."""
     # The user must see the failure of the command, which came first.
-    has_failed = environ.get(_AFTER) == "failed"
-    once = filer.direction == "inputs" or has_failed
+    once = filer.direction == "inputs" or not has_passed
     return UploadRetries(
         tries=1 if once else filer.upload_tries,
         backoff=filer.upload_backoff,
@@ -198,55 +276,27 @@ def _open_manifest(filer: FilerSettings, token: str) -> Iterator[Manifest]:
         yield manifest
 
 
-def _trace(
-    config: Settings, began: datetime, *, failed: bool, counts: Mapping[str, int]
-) -> None:
-    attempt = Attempt(TaskId(config.filer.task), config.filer.attempt)
-    tracer = open_tracer("filer", config.tracing)
-    tracer.record(
-        Span(
-            name=f"transfer {config.filer.direction}",
-            task_id=attempt.task_id,
-            parent=attempt_span_id(attempt),
-            start=began,
-            end=SystemClock().now(),
-            failed=failed,
-            attributes=counts,
-        )
-    )
-    tracer.close()
-
-
-def _open_transfers(
-    config: Settings,
-    token: str,
-    stop: threading.Event,
-    *,
-    redact: Callable[[str], str],
-) -> SchedulerTransfers:
+def _open_calls(config: Settings, token: str, stop: threading.Event) -> SchedulerCalls:
     filer = config.filer
-    incoming = filer.direction == "inputs"
-    return SchedulerTransfers(
-        open_channel(
-            config.grpc.scheduler,
-            token=token,
-            retried=[SERVICE],
-            credentials=channel_credentials(config.grpc),
-        ),
-        TransferKey(
-            attempt=Attempt(TaskId(filer.task), filer.attempt),
-            direction=pb.DIRECTION_INPUTS if incoming else pb.DIRECTION_OUTPUTS,
-        ),
+    channel = open_channel(
+        config.grpc.scheduler,
+        token=token,
+        retried=[SERVICE],
+        credentials=channel_credentials(config.grpc),
+    )
+    return SchedulerCalls(
+        channel=channel,
+        attempt=Attempt(TaskId(filer.task), filer.attempt),
         retry_for=filer.scheduler_timeout,
         stop=stop,
-        redact=redact,
     )
 
 
 def _check(filer: FilerSettings) -> None:
     if not is_task_id(filer.task) or filer.attempt < 1:
         raise ValueError("filer.task and filer.attempt must name an attempt")
-    if not Path(filer.volume).is_dir() or not filer.volume:
+    has_volume = filer.volume != "" and Path(filer.volume).is_dir()
+    if not has_volume and filer.direction != CHECK:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
         raise ValueError(message)
     _check_shared(filer)
@@ -266,36 +316,3 @@ def _check_shared(filer: FilerSettings) -> None:
             f"filer.shared_path (TESK_FILER_SHARED_PATH): {folder} is not a folder"
         )
         raise ValueError(message)
-
-
-def silence_libraries() -> None:
-    """Silence the logs of libraries, which hold signed urls and keys."""
-    for name in (
-        *("azure", "boto3", "botocore", "google", "msal", "requests"),
-        *("s3transfer", "smart_open", "urllib3"),
-    ):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # It logs each connection that breaks, with a traceback; the error says so, too.
-    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-def _halts(stop: threading.Event) -> Callable[[], threading.Event]:
-    """Return what makes events of which ``stop`` sets the latest.
-
-    Each try has its own: one that was halted may still have threads.
-    """
-    latest = threading.Event()
-
-    def new() -> threading.Event:
-        nonlocal latest
-        latest = halt = threading.Event()
-        if stop.is_set():
-            halt.set()
-        return halt
-
-    def wait() -> None:
-        stop.wait()
-        latest.set()
-
-    threading.Thread(target=wait, name="stop", daemon=True).start()
-    return new

@@ -12,14 +12,17 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_runtime.logs import LogSettings
 from tesk_runtime.sections import GrpcSettings, LocalSettings
 from tesk_runtime.tracing import TracingSettings
-from tesk_scheduler.quota_config import QuotaSettings
+from tesk_scheduler.attempt_config import AttemptSettings
+from tesk_scheduler.domain.calls import CacheScope
+from tesk_scheduler.quota_config.settings import QuotaSettings
+from tesk_scheduler.webhook_config.settings import WebhookSettings
 
 _PROCESS_START = timedelta(seconds=60)
 _POD_START = timedelta(minutes=10)
 
 
 class SchedulerSettings(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
+    AttemptSettings, frozen=True, kw_only=True, forbid_unknown_fields=True
 ):
     """The scheduler: its database, and how it assigns tasks to taskmasters."""
 
@@ -70,32 +73,51 @@ class SchedulerSettings(
     max_taskmasters: Annotated[
         int, Meta(ge=1, description="Most taskmasters at once.")
     ] = 50
-    max_attempts: Annotated[
-        int,
-        Meta(
-            ge=1,
-            description="Attempts of a task that is lost through no fault of its own.",
-        ),
-    ] = 3
     max_takeovers: Annotated[
         int,
         Meta(
             ge=0,
             description="How often in a row an attempt is reassigned because its "
-            "taskmaster died without progress. After that "
-            "the attempt is lost.",
+            "taskmaster died without progress; the third taskmaster, and each one after "
+            "it, is its own. After that the attempt is lost, and the task is given up if "
+            "it had the last one for itself. Taskmasters that the cluster took away do "
+            "not count.",
         ),
-    ] = 5
+    ] = 2
     retention: Annotated[
         timedelta,
         Meta(description="Seconds for which finished tasks and their logs are kept."),
     ] = timedelta(days=30)
+    changes_retention: Annotated[
+        timedelta,
+        Meta(
+            description="Seconds for which changes of states are kept, for those who "
+            "follow tasks and were away; the last million at most."
+        ),
+    ] = timedelta(days=1)
     drain: Annotated[
         timedelta,
         Meta(
             description="Seconds that running calls may take when the scheduler stops."
         ),
     ] = timedelta(seconds=10)
+    call_cache: Annotated[
+        CacheScope,
+        Meta(
+            description="Whose results a new task may have instead of running, if an"
+            " earlier task had the same inputs, commands, images and resources and its"
+            " outputs are still there: `none`; `owner`, those of the same owner;"
+            " `group`, also those of the same charged group (docs/call-cache.md)."
+        ),
+    ] = CacheScope.NONE
+    call_cache_generation: Annotated[
+        str,
+        Meta(
+            max_length=64,
+            description="With another value no results of earlier tasks count any more,"
+            " as is wanted after a change of the site that alters results.",
+        ),
+    ] = ""
     metrics_listen: Annotated[
         str,
         Meta(description="`host:port` of Prometheus metrics. Empty: none."),
@@ -107,9 +129,16 @@ class SchedulerSettings(
         Raises:
             ValueError: The message names the setting below ``scheduler``.
         """
+        super().__post_init__()
         if self.lease < timedelta(seconds=1):
             raise ValueError("lease: must be at least 1 second")
-        for name in ("start_timeout", "idle", "retention", "drain"):
+        for name in (
+            "start_timeout",
+            "idle",
+            "retention",
+            "changes_retention",
+            "drain",
+        ):
             if getattr(self, name) < timedelta():
                 raise ValueError(f"{name}: must not be negative")
 
@@ -129,17 +158,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local: LocalSettings = LocalSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     quota: QuotaSettings = QuotaSettings()
+    webhooks: WebhookSettings = WebhookSettings()
     kubernetes: KubernetesSettings = KubernetesSettings()
 
 
 def taskmaster_environment(
     settings: Settings, environ: Mapping[str, str], home: Path
 ) -> dict[str, str]:
-    """Return the environment of taskmasters: without the database and the quotas."""
+    """Return the environment of taskmasters: without the database, quotas and webhooks."""
     address = settings.grpc.scheduler
     if address == GrpcSettings().scheduler:
         address = settings.scheduler.listen.replace("0.0.0.0:", "127.0.0.1:")
-    own = ("TESK_SCHEDULER_", "TESK_QUOTA_")
+    own = ("TESK_SCHEDULER_", "TESK_QUOTA_", "TESK_WEBHOOKS_")
     return {
         **{name: text for name, text in environ.items() if not name.startswith(own)},
         "TESK_GRPC_SCHEDULER": address,

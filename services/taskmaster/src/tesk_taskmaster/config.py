@@ -80,7 +80,7 @@ class TaskmasterSection(
         Meta(
             description="Seconds between two reads of the output of a running command."
         ),
-    ] = timedelta(seconds=2)
+    ] = timedelta(seconds=1)
     upload_tries: Annotated[
         int,
         Meta(

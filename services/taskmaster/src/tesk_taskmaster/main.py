@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from tesk_model.spans import Tracer
 from tesk_model.upload_retries import UploadRetries
-from tesk_runtime import logs, settings
+from tesk_runtime import logs, process_memory, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.tls import channel_credentials
@@ -26,6 +26,7 @@ from tesk_taskmaster.usecases.taskmaster import Taskmaster, TaskmasterSettings
 _RETRY_INTERVAL = timedelta(seconds=0.2)
 _FLUSH_TIMEOUT = timedelta(seconds=2)
 _RELEASE_BACKOFF = timedelta(seconds=1)
+_HOLD_REPORTS = timedelta(seconds=1)
 _USAGE_ERROR = 2
 
 
@@ -56,7 +57,9 @@ def _run(environ: Mapping[str, str]) -> bool:
         runtime = _local_runtime(configured, environ)
     tracer = open_tracer("taskmaster", configured.tracing)
     try:
-        return _build(configured, runtime, clock, tracer).run(stop)
+        taskmaster = _build(configured, runtime, clock, tracer)
+        process_memory.tune_collector()
+        return taskmaster.run(stop)
     finally:
         tracer.close()
 
@@ -131,7 +134,7 @@ def _build(
     return Taskmaster(
         scheduler=scheduler,
         runtime=runtime,
-        reporter=Reporter(scheduler, clock),
+        reporter=Reporter(scheduler, clock, hold=_HOLD_REPORTS),
         clock=clock,
         tracer=tracer,
         settings=TaskmasterSettings(

@@ -79,10 +79,10 @@ class Scheduler(Protocol):
 class Runtime(Protocol):
     """Runs steps. All calls are idempotent: what exists is adopted.
 
-    Steps are named ``in``, ``x0``, ``x1``, …, ``out``, and ``out-1``, ``out-2``, …
+    Steps are named ``check``, ``in``, ``x0``, ``x1``, …, ``out``, and ``out-1``, ``out-2``, …
     if the upload is tried again (``tesk_model.upload_retries``). A runtime keeps no
     state that it could not find again after a crash. One attempt is used by one
-    thread; only ``stop`` may be called from another.
+    thread; only ``stop`` and ``conclude`` may be called from another.
     """
 
     def notices(self) -> Sequence[str]:
@@ -167,10 +167,34 @@ class Runtime(Protocol):
             StepFailedError: The image cannot be pulled or inspected.
         """
 
+    def image_digest(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> str:
+        """Return which image an executor would get now; see ``StepResult``.
+
+        "" if that is not known, as where images are not used. Args and errors as of
+        ``inspect_image``, whose result is known then as well.
+        """
+
     def wait(
         self, attempt: Attempt, step: str, timeout: timedelta
     ) -> StepResult | None:
         """Wait for a started step to end; None if it has not within ``timeout``."""
+
+    def conclude(self, attempt: Attempt, direction: str) -> None:
+        """Take a transfer for ended with success, as the scheduler knows it to be.
+
+        ``wait`` for its step returns that, whatever its filer does now. A hint: a
+        runtime that sees ends at once ignores it.
+
+        Args:
+            attempt: Whose; it need not be known here any more.
+            direction: ``inputs`` or ``outputs``.
+        """
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
         """Return what an executor has printed last, also after its end."""
@@ -278,6 +302,9 @@ class Engine(Protocol):
         report_reason: ReportReason,
     ) -> Collection[str]:
         """Return in which directories an image has files; ``Runtime.inspect_image``."""
+
+    def image_digest(self, image: str, report_reason: ReportReason) -> str:
+        """Return which image is meant now; see ``Runtime.image_digest``."""
 
     def tails(self, run: ExecutorRun) -> Tails:
         """See ``Runtime.tails``."""

@@ -16,6 +16,7 @@ from taskmasters.running import (
     outcome,
     steps,
 )
+from tesk_model.attempt_parameters import parse_exit_codes
 from tesk_model.events import (
     ExecutorEnded,
     ExecutorOutput,
@@ -30,6 +31,7 @@ from tesk_model.events import (
 )
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Task
+from tesk_taskmaster.domain.assignment import NOTHING_REPEATED, RepeatedFailures
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
@@ -313,6 +315,35 @@ def test_a_lack_of_memory_has_a_code_of_its_own(harness: TaskmasterHarness) -> N
     assert outcome(told) == Finished(
         Outcome.EXECUTOR_ERROR, Reason(code, "executors[0] ended with exit code 137")
     )
+
+
+SHORT = StepResult(exit_code=137, code=ReasonCode.OUT_OF_MEMORY)
+FAILED = StepResult(exit_code=7)
+BY_CODE = RepeatedFailures(exit_codes=parse_exit_codes("1-9"))
+BY_MEMORY = RepeatedFailures(out_of_memory=True)
+REPEATS = {
+    "by its code": (FAILED, BY_CODE, ["x0"]),
+    "for want of memory": (SHORT, BY_MEMORY, ["x0"]),
+    "not for that": (FAILED, BY_MEMORY, ["x0", "out"]),
+    "not with that code": (SHORT, BY_CODE, ["x0", "out"]),
+    "never": (FAILED, NOTHING_REPEATED, ["x0", "out"]),
+}
+
+
+@pytest.mark.parametrize(("result", "repeated", "want"), REPEATS.values(), ids=REPEATS)
+def test_nothing_is_uploaded_of_a_failure_that_is_repeated(
+    harness: TaskmasterHarness,
+    result: StepResult,
+    repeated: RepeatedFailures,
+    want: list[str],
+) -> None:
+    harness.state.results["x0"] = result
+
+    task = commands("true", outputs=OUTPUTS)
+    told = harness.finish(assignment(task, repeated=repeated))
+
+    assert steps(harness) == want
+    assert outcome(told).outcome is Outcome.EXECUTOR_ERROR
 
 
 def test_a_wait_is_reported_once_as_a_reason(

@@ -75,6 +75,25 @@ def test_a_cancel_ends_a_transfer(harness: TaskmasterHarness) -> None:
     assert steps(harness) == ["in"]
 
 
+def test_it_goes_on_after_a_transfer_that_the_scheduler_knows_to_have_succeeded(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.filer_codes.extend([None, None])
+    harness.scheduler.assign(
+        assignment(commands("true", inputs=INPUTS, outputs=OUTPUTS))
+    )
+    harness.state.wait_started(ATTEMPT, "in")
+    harness.scheduler.conclude(Attempt(TaskId("unknown"), 1), "inputs")
+    harness.scheduler.conclude(ATTEMPT, "inputs")
+    harness.state.wait_started(ATTEMPT, "out")
+    harness.scheduler.conclude(ATTEMPT, "outputs")
+    harness.scheduler.wait_for(ATTEMPT, Released)
+
+    told = list(harness.scheduler.payloads(ATTEMPT))
+    assert outcome(told) == Finished(Outcome.COMPLETE)
+    assert steps(harness) == ["in", "x0", "out"]
+
+
 def test_a_cancel_ends_a_wait_for_an_image(harness: TaskmasterHarness) -> None:
     class Pulling(list[str]):
         """Layers without end."""

@@ -113,7 +113,7 @@ def test_reports_that_print_a_lot_travel_in_small_batches(
     harness: TaskmasterHarness,
 ) -> None:
     tail = "\N{REPLACEMENT CHARACTER}" * 65_536
-    reporter = Reporter(harness.scheduler, SystemClock())
+    reporter = Reporter(harness.scheduler, SystemClock(), hold=timedelta(0))
     reporter.open(ATTEMPT, 0)
     for index in range(100):
         reporter.report(ATTEMPT, replace(ENDED, index=index, stdout=tail, stderr=tail))

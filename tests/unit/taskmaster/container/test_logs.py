@@ -90,7 +90,7 @@ def test_a_log_file(tmp_path: Path, log: bytes, stdout: bytes, stderr: bytes) ->
 
 def test_an_old_stderr_is_found_under_much_stdout(tmp_path: Path) -> None:
     path = tmp_path / "ctr.log"
-    path.write_bytes(b"t stderr F old\n" + b"t stdout F 0123456789\n" * 200_000)
+    path.write_bytes(b"t stderr F old\n" + b"t stdout F 0123456789\n" * 3_000_000)
 
     tails = read_log_file(path)
 
@@ -98,12 +98,45 @@ def test_an_old_stderr_is_found_under_much_stdout(tmp_path: Path) -> None:
     assert tails.stdout == (b"0123456789\n" * 6000)[-64 * KIB :]
 
 
-def test_only_the_end_of_a_huge_log_is_read(tmp_path: Path) -> None:
+@given(
+    lines=st.lists(
+        st.sampled_from([b"t stdout P o", b"t stderr F e", b"\n"]), max_size=30
+    ),
+    size=st.integers(1, 40),
+)
+def test_where_blocks_begin_makes_no_difference(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], size: int
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "ctr.log"
+    log = b"\n".join(lines)
+    path.write_bytes(log)
+
+    assert read_log_file(path, block_size=size) == read_log_file(path)
+
+
+def test_only_the_end_and_the_beginning_of_a_huge_log_are_read(tmp_path: Path) -> None:
     path = tmp_path / "ctr.log"
     with path.open("wb") as log:
-        log.write(b"t stderr F old\n")
+        log.write(b"t stderr F first\n")
+        log.truncate(1024**4)
+        log.seek(0, 2)
+        log.write(b"\nt stderr F between\n")
         log.truncate(2 * 1024**4)  # a hole, which takes no space
         log.seek(0, 2)
         log.write(b"\nt stdout F end\n")
 
-    assert read_log_file(path) == Tails(b"end\n", b"")
+    assert read_log_file(path) == Tails(b"end\n", b"first\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_no_line_is_cut_where_the_beginning_ends(tmp_path: Path, stream: str) -> None:
+    path = tmp_path / "ctr.log"
+    line = f"t {stream} F {'x' * 1000}\n".encode()
+    with path.open("wb") as log:
+        log.write(line * (17 * KIB * KIB // len(line)))
+        log.truncate(1024**3)
+
+    tails = read_log_file(path)
+
+    found = tails.stdout or tails.stderr
+    assert set(found.splitlines()[1:]) == {b"x" * 1000}

@@ -1,14 +1,19 @@
 """The runtime of a cluster inspects images, once, during the transfer of inputs."""
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 
 import pytest
 
+from fakes.kubernetes_cluster import image_id
 from fakes.taskmaster_cluster_runtimes import Programs
 from fakes.taskmaster_reports import make_report
 from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, JsonObject
+from tesk_kubernetes.pods import image_digest
 from tesk_kubernetes.templates import main_container
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
 from tesk_taskmaster.ports import StepFailedError
 
@@ -48,6 +53,83 @@ def test_a_result_is_cached_for_all_attempts(harness: ClusterHarness) -> None:
         == []
     )
     assert harness.api.faults.calls == before
+
+
+def digest(harness: ClusterHarness, *directories: str) -> str:
+    return harness.runtime.image_digest(
+        harness.plan, 0, directories, harness.report_reason
+    )
+
+
+def test_the_digest_of_an_image_is_that_of_a_pod_which_runs_it(
+    harness: ClusterHarness,
+) -> None:
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+
+    found = digest(harness)
+
+    pod = harness.cluster.pod_of(f"{NAME}-p0")
+    assert found == image_id(pod).partition("@")[2]
+    assert main_container(pod)["args"][:2] == ["--inspect", "/"]
+
+
+def test_the_digest_of_an_image_is_never_one_of_before(harness: ClusterHarness) -> None:
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    digest(harness, *ASKED)
+    other = replace(harness.plan, attempt=Attempt(TaskId("k2"), 1))
+    harness.runtime.prepare(other, "token", harness.report_reason)
+
+    harness.runtime.image_digest(other, 0, ASKED, harness.report_reason)
+
+    assert len(harness.api.all(JOBS)) == 2  # a tag may have moved
+    harness.runtime.release(other.attempt)
+
+
+def test_what_the_digest_was_found_by_answers_for_the_mounts_too(
+    harness: ClusterHarness,
+) -> None:
+    Programs(harness.api, harness.cluster).occupied.add("/data")
+    harness.prepare()
+    digest(harness, *ASKED)
+
+    assert list(inspect(harness)) == ["/data"]
+    assert len(harness.api.all(JOBS)) == 1
+
+
+def test_an_image_that_cannot_be_inspected_has_no_digest(
+    harness: ClusterHarness,
+) -> None:
+    harness.let_pods(
+        lambda pod: harness.cluster.finish(
+            harness.cluster.start(pod), report=make_report(3)
+        )
+    )
+    harness.prepare()
+
+    with pytest.raises(StepFailedError, match="its image cannot be inspected"):
+        digest(harness)
+
+
+IMAGE_IDS = {
+    "of a repository": ("docker.io/library/busybox@sha256:11", "sha256:11"),
+    "with a scheme": ("docker-pullable://busybox@sha256:11", "sha256:11"),
+    "of an image without one": ("sha256:22", "sha256:22"),
+    "that is not there yet": ("", ""),
+}
+
+
+@pytest.mark.parametrize(("written", "want"), IMAGE_IDS.values(), ids=IMAGE_IDS)
+def test_the_digest_of_a_container_is_read_off_its_image_id(
+    written: str, want: str
+) -> None:
+    status = {"name": "main", "imageID": written, "state": {}}
+
+    pod = {"status": {"containerStatuses": [status]}}
+
+    assert image_digest(pod, "main") == want
+    assert image_digest(pod, "other") == ""
 
 
 def test_an_inspection_begins_before_its_result_is_needed(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from fakes.taskmaster_cluster_runtimes import Programs
 from taskmasters.attempts import ClusterHarness
 from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
-from tesk_kubernetes.requests import parse_amount
+from tesk_kubernetes.quantities import parse_amount
 from tesk_kubernetes.templates import main_container
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (

@@ -68,6 +68,7 @@ def test_a_filer_that_is_evicted_is_started_again(
         started_at=harness.result("in").started_at,
         ended_at=harness.result("in").ended_at,
         metadata=harness.result("in").metadata,
+        image_digest=harness.result("in").image_digest,
     )
     assert harness.pod("in")["metadata"]["uid"] != first["metadata"]["uid"]
 

@@ -24,12 +24,13 @@ from builders.tasks import (
 from charts.kubernetes_schema import VERSIONS, problems
 from reviewed.differences import difference
 from reviewed.files import file_name, reviewed_text, to_yaml
-from taskmasters.manifest_shapes import SHAPES, USUAL
+from taskmasters.manifest_shapes import SHAPES, USUAL, is_known_to
 from taskmasters.manifests import (
     ANCHOR_UID,
     ATTEMPT,
     CUSTOM_POD,
     EXECUTOR_POD,
+    FILER_POD,
     OFFERS,
     OWNER_UID,
     SETTINGS,
@@ -46,8 +47,9 @@ from taskmasters.manifests import (
 from tesk_kubernetes.templates import literal, main_container
 from tesk_model.task import Task
 from tesk_taskmaster.adapters.kubernetes.manifests.anchor import anchor_secret
+from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_job
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
-from tesk_taskmaster.domain.planning import PlanError
+from tesk_taskmaster.domain.planning import PlanError, plan_task
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "manifests"
 
@@ -90,8 +92,15 @@ def test_every_reviewed_file_has_its_shape() -> None:
     assert {file.stem for file in GOLDEN.glob("*")} == set(map(file_name, SHAPES))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize(
+    ("name", "version"),
+    [
+        (name, version)
+        for name in SHAPES
+        for version in VERSIONS
+        if is_known_to(name, version)
+    ],
+)
 def test_reviewed_manifests_are_valid(name: str, version: str) -> None:
     found = [
         problem
@@ -205,6 +214,25 @@ def test_filers_get_the_nodes_of_the_executors(task: Task) -> None:
 
     for field in FILER_FIELDS:
         assert filer.get(field) == executor.get(field)
+
+
+def test_a_check_is_a_filer_without_a_volume() -> None:
+    plan = plan_task(make_assigned_task(inputs=(file_in("/a/b"),)), ATTEMPT)
+    check, inputs = (
+        filer_job(plan, step, FILER_POD, context=context(), anchor_uid=ANCHOR_UID)
+        for step in ("check", "in")
+    )
+
+    spec, other = (made["spec"]["template"]["spec"] for made in (check, inputs))
+    assert check["metadata"]["name"] == f"{ATTEMPT.name}-check"
+    assert [each["name"] for each in spec["volumes"]] == [
+        each["name"] for each in other["volumes"] if each["name"] != "tesk-volume"
+    ]
+    main = main_container(check["spec"]["template"])
+    assert "/volume" not in str(main)
+    assert {"name": "TESK_FILER_DIRECTION", "value": "check"} in main["env"]
+    assert "persistentVolumeClaim" not in str(check)
+    assert not any(problems(check, version) for version in VERSIONS)
 
 
 def test_filers_need_no_gpu_and_no_runtime_class() -> None:

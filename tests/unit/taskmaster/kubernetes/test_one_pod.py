@@ -4,85 +4,20 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from builders.tasks import make_assigned_task, make_executor
-from fakes.kubernetes_api import FakeKubernetesApi
-from fakes.kubernetes_cluster import FakeCluster
 from fakes.taskmaster_cluster_runtimes import (
-    ClusterRuntimes,
-    Programs,
     make_templates,
-    one_pod,
 )
-from taskmasters.attempts import ATTEMPT, NAME, SOON, CanceledError, ReasonRecorder
-from tesk_kubernetes.api import JOBS, PODS, SECRETS, VOLUME_CLAIMS, JsonObject
-from tesk_model.task import Input, Output
+from taskmasters.attempts import ATTEMPT, NAME, CanceledError
+from taskmasters.one_pod import OnePod
+from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.layouts import Layout, LayoutOffer, PodVolume
-from tesk_taskmaster.domain.planning import plan_task
-from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import StepFailedError
 
 ORDERS = ("together", "sequence")
-
-
-class OnePod:
-    """A cluster in memory, and an attempt all of whose steps hang until told."""
-
-    def __init__(self, order: str) -> None:
-        self.order = order
-        self.api = FakeKubernetesApi()
-        self.cluster = FakeCluster(self.api)
-        self.programs = Programs(self.api, self.cluster)
-        self.programs.filer_codes = [None, None]
-        self.runtimes = ClusterRuntimes(
-            api=self.api, namespaces=["tasks"], **one_pod(order)
-        )
-        executors = (make_executor(image="ubuntu:1", command=("sleep", "1")),) * 2
-        task = make_assigned_task(
-            executors=executors,
-            inputs=(Input(path="/w/a", url="s3://b/a"),),
-            outputs=(Output(path="/w/b", url="s3://b/b"),),
-        )
-        self.plan = plan_task(task, ATTEMPT)
-        self.report_reason = ReasonRecorder()
-        self.runtime = self.runtimes.open_runtime()
-
-    def prepare(self) -> None:
-        self.runtime.prepare(self.plan, "token", self.report_reason)
-
-    def start(self, step: str, *, has_started: bool = False) -> None:
-        self.runtime.start(self.plan, step, self.report_reason, has_started=has_started)
-
-    def begin(self) -> None:
-        self.prepare()
-        self.start("in")
-
-    def pod(self) -> JsonObject:
-        return self.cluster.pod_of(f"{NAME}-pod")
-
-    def end(self, step: str, code: int = 0, **how: Any) -> StepResult:
-        """End a step, and return its result."""
-        self.programs.turns.finish(self.pod(), step, code, **how)
-        return self.result(step)
-
-    def result(self, step: str) -> StepResult:
-        found = self.runtime.wait(ATTEMPT, step, SOON)
-        assert found is not None
-        return found
-
-    def succeed(self) -> None:
-        """Let another taskmaster go on."""
-        self.runtime.detach(ATTEMPT)
-        self.runtime = self.runtimes.open_runtime()
-        self.prepare()
-
-    def left(self) -> list[str]:
-        kinds = (SECRETS, VOLUME_CLAIMS, JOBS, PODS)
-        return [body["kind"] for kind in kinds for body in self.api.all(kind)]
 
 
 @pytest.fixture(params=ORDERS)
@@ -243,7 +178,10 @@ def test_an_executor_that_is_known_to_have_started_is_not_started_again(
 
 
 LOSSES: dict[str, tuple[Callable[[OnePod], object], str]] = {
-    "its pod is deleted": (lambda rig: rig.cluster.remove(rig.pod()), "was deleted"),
+    "its pod is deleted": (
+        lambda rig: rig.cluster.remove(rig.pod()),
+        "its pod was deleted",
+    ),
     "its node is drained": (lambda rig: rig.cluster.disrupt(rig.pod()), "was evicted"),
     "its node has no memory": (
         lambda rig: rig.cluster.crash(
@@ -253,7 +191,11 @@ LOSSES: dict[str, tuple[Callable[[OnePod], object], str]] = {
     ),
     "its Job is deleted": (
         lambda rig: rig.api.delete(JOBS, "tasks", f"{NAME}-pod"),
-        "was deleted",  # the Job or its pod: the watch of either may be ahead
+        "its Job was deleted",
+    ),
+    "its Job is suspended": (
+        lambda rig: rig.cluster.preempt(rig.api.all(JOBS)[0]),
+        "its Job was suspended",
     ),
 }
 

@@ -16,12 +16,16 @@ from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
 from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
 from tesk_taskmaster.adapters.kubernetes.control.marked_streams import split_log
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
+    END_MARK,
+    RETURN_MARK,
+)
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import LoggedBytes
 from tesk_taskmaster.ports import Clock, Tails
 
 MARK = b"\x02err\x02"
+END = END_MARK.encode()
 SOON = timedelta(seconds=30)
 # Letters of the mark are likely, so that false beginnings of it are.
 BYTES = st.lists(st.sampled_from([b"\x02", b"e", b"r", b"x", b"\r"])).map(b"".join)
@@ -79,9 +83,28 @@ def test_a_mark_in_the_middle_of_a_line_begins_stderr() -> None:
     assert split_log([log], MARK) == Tails(b"no newlinemoreend", b"oh\nab\n")
 
 
+ENDED = b"out" + END + MARK + b"err\n" + END
+
+
+@given(st.lists(st.integers(0, len(ENDED))))
+def test_the_marks_of_ends_go_wherever_a_log_is_cut(cuts: list[int]) -> None:
+    edges = [0, *sorted(cuts), len(ENDED)]
+
+    pieces = [ENDED[a:b] for a, b in pairwise(edges)]
+
+    assert split_log(pieces, MARK) == Tails(b"out", b"err\n")
+
+
+def test_the_end_of_stdout_may_be_in_a_line_of_stderr() -> None:
+    log = MARK + b"be" + END + b"gun\n" + END
+
+    assert split_log([log], MARK) == Tails(b"", b"begun\n")
+
+
 def test_text_that_resembles_a_mark_is_kept() -> None:
     assert split_log([b"a\x02er", b"\x02"], MARK) == Tails(b"a\x02er\x02", b"")
     assert split_log([MARK + b"a\x02er"], MARK) == Tails(b"", b"a\x02er")
+    assert split_log([b"a\x02en"], MARK) == Tails(b"a\x02en", b"")
 
 
 def test_only_the_last_of_each_stream_is_kept() -> None:
@@ -94,14 +117,14 @@ def test_only_the_last_of_each_stream_is_kept() -> None:
 
 
 class SteppingClock(FrozenClock):
-    """A clock that moves a second whenever it is looked at; then something happens."""
+    """A clock that moves 4 s whenever it is looked at; then something happens."""
 
     def __init__(self, happen: Callable[[], None] = lambda: None) -> None:
         super().__init__()
         self._happen = happen
 
     def monotonic(self) -> float:
-        self.advance(timedelta(seconds=1))
+        self.advance(timedelta(seconds=4))
         self._happen()
         return super().monotonic()
 
@@ -201,6 +224,37 @@ def test_a_kubelets_error_message_is_not_taken_for_output(complaint: bytes) -> N
     pod.end()
 
     assert pod.log.final(SOON) == Tails(b"", b"", complaint.decode().strip())
+
+
+GONE = (
+    b"rpc error: code = NotFound desc = an error occurred when try to find container "
+    b'"' + b"0123456789abcdef" * 4 + b'": not found'
+)
+
+
+@pytest.mark.parametrize("printed", [b"one\n", b"no line end", MARK + b"two\n", b""])
+def test_a_kubelets_error_message_after_output_is_not_part_of_it(
+    printed: bytes,
+) -> None:
+    pod = Pod()
+    pod.log.follow(SOON)
+    pod.add_log(printed + GONE)
+    pod.end()
+    pod.api.vanish(PODS, "tasks", pod.name)
+
+    tails = pod.log.final(SOON)
+
+    want = split_log([printed], MARK)
+    assert (tails.stdout, tails.stderr) == (want.stdout, want.stderr)
+    assert "not found" in tails.unread
+
+
+def test_a_command_may_print_such_a_line() -> None:
+    pod = Pod()
+    pod.add_log(b"one\n" + GONE + b"\n")
+    pod.end()
+
+    assert pod.log.final(SOON).stdout == b"one\n" + GONE + b"\n"
 
 
 def test_a_cut_stream_is_followed_anew() -> None:

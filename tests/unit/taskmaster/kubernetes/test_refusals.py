@@ -68,7 +68,11 @@ REFUSED: dict[str, tuple[Task, str]] = {
     ),
     "no GPU": (wishing(gpu="0"), '.gpu: "0" is not offered here (1 to 4)'),
     "GPUs in words": (wishing(gpu="two"), '.gpu: "two" is not offered'),
-    "an unknown type of GPU": (wishing(gpu_type="b200"), '.gpu_type: "b200" is not'),
+    "an unknown type of GPU": (
+        wishing(gpu_type="b200"),
+        '.gpu_type: "b200" is not offered here (a100, h100)',
+    ),
+    "any type of GPU": (wishing(gpu_type="*"), '.gpu_type: "*" is not offered here'),
     "a priority that is not allowed": (
         wishing(priority_class="system-node-critical"),
         '.priority_class: "system-node-critical" is not offered here (urgent, whenever)',

@@ -11,7 +11,7 @@ from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
 from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS, JsonObject, Resource
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.adapters.kubernetes.control.removal import incomplete_removal
-from tesk_taskmaster.ports import LeftoversError
+from tesk_taskmaster.ports import LeftoversError, StepFailedError
 
 LONG_AGO = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
 
@@ -73,16 +73,41 @@ def test_what_the_cluster_removes_late_is_waited_for_by_watching(
     harness.api.change(
         JOBS, "tasks", name, lambda job: job["metadata"].update(finalizers=["x/keep"])
     )
-    lists = harness.api.faults.calls["list", "jobs"]
+    calls = harness.api.faults.calls
+    lists = calls["list", "jobs"]
 
     with ThreadPoolExecutor() as threads:
         removal = threads.submit(harness.runtime.release, ATTEMPT)
         eventually(
-            lambda: harness.api.faults.calls["list", "jobs"] > lists,
+            lambda: calls["list", "jobs"] > lists,
             what="a look at the cluster itself",
         )
         harness.api.vanish(JOBS, "tasks", name)
         removal.result()
 
     assert harness.left() == []
-    assert harness.api.faults.calls["list", "jobs"] - lists <= 2
+    assert calls["list", "jobs"] - lists <= 2
+
+
+def test_a_removal_that_is_tried_again_does_not_delete_the_anchor_again(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness()
+    harness.runtimes.clock = HastyClock()
+    harness.runtime = harness.runtimes.open_runtime()
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start()
+    harness.result()
+    name = f"{NAME}-x0"
+    harness.api.change(
+        JOBS, "tasks", name, lambda job: job["metadata"].update(finalizers=["x/keep"])
+    )
+    with pytest.raises(StepFailedError, match="x/keep"):
+        harness.runtime.release(ATTEMPT)
+    deletes = harness.api.faults.calls["delete", "secrets"]
+
+    with pytest.raises(StepFailedError, match="x/keep"):
+        harness.runtime.release(ATTEMPT)
+
+    assert harness.api.faults.calls["delete", "secrets"] == deletes

@@ -1,5 +1,6 @@
 """Attempts with one image share the inspection that the first of them begins."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ from taskmasters.attempts import ATTEMPT, NAME, CanceledError, ClusterHarness
 from tesk_kubernetes.api import JOBS, QuotaExceededError
 from tesk_model.names import Attempt
 from tesk_model.task import TaskId
+from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.ports import StepFailedError
 
@@ -104,3 +106,35 @@ def test_an_inspection_that_cannot_begin_is_waited_for_by_nobody(
 
     assert inspect(harness, second) == []
     assert jobs(harness) == [f"{OTHER.name}-p0"]
+
+
+class MovedClock(SystemClock):
+    """The time, and as much later as a test says."""
+
+    later = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.later
+
+
+def test_one_of_those_that_wait_too_long_begins_another_for_all(
+    harness: ClusterHarness,
+) -> None:
+    clock = harness.runtimes.clock = MovedClock()
+    harness.runtime = harness.runtimes.open_runtime()
+    others = [
+        replace(harness.plan, attempt=Attempt(TaskId(f"k{number}"), 1))
+        for number in range(2, 6)
+    ]
+    for plan in (harness.plan, *others):
+        harness.runtime.prepare(plan, "token", harness.report_reason)
+    begin(harness, harness.plan, *others)  # and its pod gets no node
+    assert jobs(harness) == [f"{NAME}-p0"]
+    clock.later = 61.0
+    Programs(harness.api, harness.cluster).occupied.add("/app")
+
+    with ThreadPoolExecutor(len(others)) as threads:
+        found = list(threads.map(lambda plan: inspect(harness, plan), others))
+
+    assert found == [["/app"]] * len(others)
+    assert len(jobs(harness)) == 2

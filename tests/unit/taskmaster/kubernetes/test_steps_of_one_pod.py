@@ -54,13 +54,46 @@ def in_sequence(*states: JsonObject) -> Edit:
     return containers({"out": last}, init=init)
 
 
+PASSED = over(message=make_report(0))
+FAILED = over(3, message=make_report(3))
 ORDERS = {"together": together, "in sequence": in_sequence}
 by_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 
 
 @by_order
 def test_it_runs_when_those_before_it_have_ended(order: Any) -> None:
-    assert isinstance(look(X1, order(over(), over(3), RUNS, HELD)), Running)
+    observed = look(X1, order(PASSED, FAILED, RUNS, HELD))
+
+    assert isinstance(observed, Running)
+
+
+def test_it_runs_when_one_before_it_ran_out_of_memory() -> None:
+    killed = over(137, reason="OOMKilled")
+
+    assert isinstance(look(X1, together(PASSED, killed, RUNS, RUNS)), Running)
+
+
+NEVER_BEGUN: dict[str, tuple[JsonObject, str]] = {
+    "it was killed": (
+        over(137),
+        "executors[0] was killed, after which its turn may never come",
+    ),
+    "its node has no room for the files of the turns": (
+        over(125, message=make_report(125, error="turns: x0.begun: No space left")),
+        "executors[0]: turns: x0.begun: No space left",
+    ),
+}
+
+
+@pytest.mark.parametrize(("end", "cause"), NEVER_BEGUN.values(), ids=NEVER_BEGUN)
+def test_it_does_not_wait_for_one_that_may_never_have_begun(
+    end: JsonObject, cause: str
+) -> None:
+    observed = look(X1, together(PASSED, end, RUNS, RUNS))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.lost
+    assert observed.result.error == f"executors[1] lost: {cause}"
 
 
 def test_it_waits_while_one_before_it_runs() -> None:
@@ -207,3 +240,70 @@ def test_the_code_of_a_job_is_not_taken_for_that_of_a_step() -> None:
     assert isinstance(observed, Ended)
     assert observed.result.exit_code != 0
     assert not isinstance(look(OUT, together(RUNS, RUNS, RUNS, RUNS), **GONE), Ended)
+
+
+# Both transfers in one container.
+FIRST = replace(FILER, container="filer", step="in", later=("x0", "x1"))
+SECOND = replace(FILER, container="filer", step="out", earlier=("x0", "x1"))
+BETWEEN = replace(EXECUTOR, container="x0", later=("x1",), filer="filer")
+SKIPPED = over(message=make_report(0, skipped=True))
+
+
+def with_one_filer(*states: JsonObject) -> Edit:
+    return containers(dict(zip(("filer", "x0", "x1"), states, strict=True)))
+
+
+def test_inputs_last_until_the_step_after_them_has_run() -> None:
+    during = look(FIRST, with_one_filer(RUNS, RUNS, RUNS))
+    skipped = look(FIRST, with_one_filer(RUNS, SKIPPED, RUNS))
+    after = look(FIRST, with_one_filer(RUNS, FAILED, RUNS))
+
+    assert isinstance(during, Running)
+    assert isinstance(skipped, Running)
+    assert isinstance(after, Ended)
+    assert (after.result.exit_code, after.result.error) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("turn", "code", "inputs", "outputs"), [("in", 65, 65, 65), ("out", 75, 0, 75)]
+)
+def test_the_report_of_one_filer_is_of_the_step_that_it_names(
+    turn: str, code: int, inputs: int, outputs: int
+) -> None:
+    end = over(code, message=make_report(code, turn=turn))
+    observed = [
+        look(subject, with_one_filer(end, PASSED, PASSED))
+        for subject in (FIRST, SECOND)
+    ]
+
+    assert [each.result.exit_code for each in observed if isinstance(each, Ended)] == [
+        inputs,
+        outputs,
+    ]
+
+
+def test_outputs_wait_for_the_executors() -> None:
+    waits = look(SECOND, with_one_filer(RUNS, PASSED, RUNS))
+    runs = look(SECOND, with_one_filer(RUNS, PASSED, PASSED))
+
+    assert isinstance(waits, Waiting)
+    assert isinstance(runs, Running)
+
+
+def test_an_executor_does_not_wait_for_the_end_of_a_filer_that_stays() -> None:
+    assert isinstance(look(BETWEEN, with_one_filer(RUNS, RUNS, RUNS)), Running)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [over(137), over(1, message=make_report(1, turn="in"))],
+    ids=["with its launcher", "alone"],
+)
+def test_an_executor_is_lost_with_a_filer_that_was_killed_before_its_turn(
+    end: JsonObject,
+) -> None:
+    observed = look(BETWEEN, with_one_filer(end, SKIPPED, RUNS))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.lost
+    assert "the transfer of inputs was killed at its end" in observed.result.error

@@ -3,10 +3,13 @@
 import os
 import signal
 import stat
+import subprocess
 from pathlib import Path
+from select import select
 
 import pytest
 
+from programs.waiting import eventually
 from taskmasters.launcher import ALL_BYTES, MARK, Launch, python, writes
 
 
@@ -320,3 +323,56 @@ def test_the_pipes_of_a_node_full_of_executors_fit_what_a_user_may_have(
 
     pages = int((tmp_path / "out").read_text()) // os.sysconf("SC_PAGE_SIZE")
     assert 2 * pods * pages <= most or not most
+
+
+def _launch_unread(binary: Path, report: Path) -> subprocess.Popen[bytes]:
+    """Start one whose log nobody reads yet; return it when its command has ended."""
+    process = subprocess.Popen(
+        [binary, "--report", report, "--", "sh", "-c", "echo out; echo err >&2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    eventually(lambda: report.exists() and report.read_text().endswith("}\n"))
+    return process
+
+
+def test_it_does_not_end_before_its_log_is_taken(binary: Path, tmp_path: Path) -> None:
+    # A container runtime drops what it has not read soon after the end.
+    with _launch_unread(binary, tmp_path / "report") as process:
+        stat = Path(f"/proc/{process.pid}/stat")
+        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "S")
+
+        assert process.communicate(timeout=60) == (b"out\n", b"err\n")
+        assert process.returncode == 0
+
+
+def test_a_signal_ends_the_wait_for_who_reads_the_log(
+    binary: Path, tmp_path: Path
+) -> None:
+    with _launch_unread(binary, tmp_path / "report") as process:
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(60) == 0
+
+
+def test_a_log_that_nobody_reads_holds_nothing_up_for_ever(
+    binary: Path, tmp_path: Path
+) -> None:
+    with _launch_unread(binary, tmp_path / "report") as process:
+        assert process.wait(60) == 0
+
+
+def test_the_end_of_a_stream_is_marked_and_that_is_taken_as_well(binary: Path) -> None:
+    marks = ("--mark-stderr", "!", "--mark-returns", "?", "--mark-end", "|")
+    command = (binary, *marks, "--", "sh", "-c", "echo out")
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        printed = process.stdout.fileno()
+        assert os.read(printed, 4) == b"out\n"
+        eventually(lambda: select([printed], [], [], 0)[0])
+        stat = Path(f"/proc/{process.pid}/stat")
+        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "S")
+
+        assert process.communicate(timeout=60) == (b"|", b"")

@@ -207,8 +207,8 @@ WRONG = {
     "an order without a turn": (
         ["--after", "x"],
         (
-            "options --after, --unless-failed, --even-if-failed and --ignore-error "
-            "need --turns and --turn"
+            "options --then, --after, --unless-failed, --even-if-failed and "
+            "--ignore-error need --turns and --turn"
         ),
     ),
     "a directory that is missing": (

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.taskmaster_engine_harness import EngineHarness
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
     SandboxUnavailableError,
     check_bubblewrap,
@@ -101,6 +102,34 @@ def test_a_successor_stops_a_run(harness: EngineHarness) -> None:
 
         assert pipe.read() == b""
     assert harness.finish(run).exit_code == 137
+
+
+BUSY = "i=0; while [ $i -lt 200000 ]; do i=$((i + 1)); done"
+
+
+def test_what_a_command_and_its_children_used_is_known_from_the_last_look(
+    harness: EngineHarness,
+) -> None:
+    fifos = [harness.make_fifo(f"/w/{name}") for name in ("ready", "go")]
+    script = f"({BUSY}); echo >/w/ready; read x </w/go; exit 137"
+    run = harness.start("sh", "-c", script, mounts=("/w",))
+    fifos[0].read_text()
+    assert harness.engine.wait(run, timedelta(0)) is None
+    fifos[1].write_text("go\n")
+
+    result = harness.finish(run)
+
+    assert 0.02 < (result.cpu_seconds or 0) < 60
+    assert 100_000 < (result.max_memory_bytes or 0) < 2**30
+    assert result.code is ReasonCode.NONE  # no limit of memory was enforced
+
+
+def test_what_a_command_used_that_nobody_looked_at_is_not_known(
+    harness: EngineHarness,
+) -> None:
+    result = harness.finish(harness.start("true"))
+
+    assert (result.cpu_seconds, result.max_memory_bytes) == (None, None)
 
 
 def test_a_vanished_sandbox_is_lost_and_nothing_of_it_is_left(

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from tesk.v1 import task_pb2 as tesk_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tesk/v1/assignment_service.proto\x12\x07tesk.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12tesk/v1/task.proto\"*\n\x07\x41ttempt\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\"|\n\x0bSyncRequest\x12\x15\n\rtaskmaster_id\x18\x01 \x01(\t\x12\x1e\n\x04held\x18\x02 \x03(\x0b\x32\x10.tesk.v1.Attempt\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\x85\x01\n\x0cSyncResponse\x12 \n\x03run\x18\x01 \x03(\x0b\x32\x13.tesk.v1.Assignment\x12\x1b\n\x04stop\x18\x02 \x03(\x0b\x32\r.tesk.v1.Stop\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04\x65xit\x18\x04 \x01(\x08\"\xf4\x02\n\nAssignment\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12\x1b\n\x04task\x18\x02 \x01(\x0b\x32\r.tesk.v1.Task\x12\x16\n\x0etransfer_token\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x03\x12\x14\n\x0crelease_only\x18\x05 \x01(\x08\x12\x35\n\x12\x66inished_executors\x18\x06 \x03(\x0b\x32\x19.tesk.v1.FinishedExecutor\x12\x17\n\x0finputs_finished\x18\x07 \x01(\x08\x12\x18\n\x10outputs_finished\x18\x08 \x01(\x08\x12\x19\n\x11started_executors\x18\t \x03(\x05\x12)\n\x05\x62\x65gan\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rheld_up_since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"4\n\x10\x46inishedExecutor\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x11\n\texit_code\x18\x02 \x01(\x05\"N\n\x04Stop\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.tesk.v1.StopReason\"\xee\x03\n\tTaskEvent\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x06reason\x18\x04 \x01(\tH\x00\x12\x0e\n\x04note\x18\x05 \x01(\tH\x00\x12\x34\n\x10\x65xecutor_started\x18\x06 \x01(\x0b\x32\x18.tesk.v1.ExecutorStartedH\x00\x12\x32\n\x0f\x65xecutor_output\x18\x07 \x01(\x0b\x32\x17.tesk.v1.ExecutorOutputH\x00\x12\x30\n\x0e\x65xecutor_ended\x18\x08 \x01(\x0b\x32\x16.tesk.v1.ExecutorEndedH\x00\x12%\n\x08\x66inished\x18\t \x01(\x0b\x32\x11.tesk.v1.FinishedH\x00\x12%\n\x08released\x18\n \x01(\x0b\x32\x11.tesk.v1.ReleasedH\x00\x12%\n\x08metadata\x18\x0b \x01(\x0b\x32\x11.tesk.v1.MetadataH\x00\x12\x13\n\x0breason_code\x18\x0c \x01(\t\x12\x31\n\rheld_up_since\x18\r \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x07\n\x05\x65vent\" \n\x0f\x45xecutorStarted\x12\r\n\x05index\x18\x01 \x01(\x05\"?\n\x0e\x45xecutorOutput\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06stdout\x18\x02 \x01(\t\x12\x0e\n\x06stderr\x18\x03 \x01(\t\"\xaf\x01\n\rExecutorEnded\x12\r\n\x05index\x18\x01 \x01(\x05\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\texit_code\x18\x04 \x01(\x05\x12\x0e\n\x06stdout\x18\x05 \x01(\t\x12\x0e\n\x06stderr\x18\x06 \x01(\t\"R\n\x08\x46inished\x12!\n\x07outcome\x18\x01 \x01(\x0e\x32\x10.tesk.v1.Outcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\"\x18\n\x08Released\x12\x0c\n\x04left\x18\x01 \x01(\t\"k\n\x08Metadata\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.tesk.v1.Metadata.EntriesEntry\x1a.\n\x0c\x45ntriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\rReportRequest\x12\x15\n\rtaskmaster_id\x18\x01 \x01(\t\x12\"\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x12.tesk.v1.TaskEvent\"9\n\x0eReportResponse\x12\'\n\x08verdicts\x18\x01 \x03(\x0e\x32\x15.tesk.v1.EventVerdict*_\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_CANCELED\x10\x01\x12\x1a\n\x16STOP_REASON_REASSIGNED\x10\x02*\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_COMPLETE\x10\x01\x12\x1a\n\x16OUTCOME_EXECUTOR_ERROR\x10\x02\x12\x18\n\x14OUTCOME_SYSTEM_ERROR\x10\x03\x12\x14\n\x10OUTCOME_CANCELED\x10\x04\x12\x10\n\x0cOUTCOME_LOST\x10\x05*\x80\x01\n\x0c\x45ventVerdict\x12\x1d\n\x19\x45VENT_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_VERDICT_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_VERDICT_DUPLICATE\x10\x02\x12\x19\n\x15\x45VENT_VERDICT_REFUSED\x10\x03\x32\x83\x01\n\x11\x41ssignmentService\x12\x33\n\x04Sync\x12\x14.tesk.v1.SyncRequest\x1a\x15.tesk.v1.SyncResponse\x12\x39\n\x06Report\x12\x16.tesk.v1.ReportRequest\x1a\x17.tesk.v1.ReportResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n tesk/v1/assignment_service.proto\x12\x07tesk.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12tesk/v1/task.proto\"*\n\x07\x41ttempt\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x05\"|\n\x0bSyncRequest\x12\x15\n\rtaskmaster_id\x18\x01 \x01(\t\x12\x1e\n\x04held\x18\x02 \x03(\x0b\x32\x10.tesk.v1.Attempt\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\'\n\x04wait\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xdc\x01\n\x0cSyncResponse\x12 \n\x03run\x18\x01 \x03(\x0b\x32\x13.tesk.v1.Assignment\x12\x1b\n\x04stop\x18\x02 \x03(\x0b\x32\r.tesk.v1.Stop\x12(\n\x05lease\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x0c\n\x04\x65xit\x18\x04 \x01(\x08\x12)\n\x0finputs_finished\x18\x05 \x03(\x0b\x32\x10.tesk.v1.Attempt\x12*\n\x10outputs_finished\x18\x06 \x03(\x0b\x32\x10.tesk.v1.Attempt\"\xe1\x03\n\nAssignment\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12\x1b\n\x04task\x18\x02 \x01(\x0b\x32\r.tesk.v1.Task\x12\x16\n\x0etransfer_token\x18\x03 \x01(\t\x12\x15\n\rlast_sequence\x18\x04 \x01(\x03\x12\x14\n\x0crelease_only\x18\x05 \x01(\x08\x12\x35\n\x12\x66inished_executors\x18\x06 \x03(\x0b\x32\x19.tesk.v1.FinishedExecutor\x12\x17\n\x0finputs_finished\x18\x07 \x01(\x08\x12\x18\n\x10outputs_finished\x18\x08 \x01(\x08\x12\x19\n\x11started_executors\x18\t \x03(\x05\x12)\n\x05\x62\x65gan\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rheld_up_since\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06groups\x18\x0c \x03(\t\x12\x34\n\x11repeated_failures\x18\r \x01(\x0b\x32\x19.tesk.v1.RepeatedFailures\x12%\n\tcandidate\x18\x0e \x01(\x0b\x32\x12.tesk.v1.Candidate\"H\n\tCandidate\x12\x0f\n\x07task_id\x18\x01 \x01(\t\x12\x15\n\rimage_digests\x18\x02 \x03(\t\x12\x13\n\x0b\x66iles_equal\x18\x03 \x01(\x08\"=\n\x10RepeatedFailures\x12\x12\n\nexit_codes\x18\x01 \x01(\t\x12\x15\n\rout_of_memory\x18\x02 \x01(\x08\"4\n\x10\x46inishedExecutor\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x11\n\texit_code\x18\x02 \x01(\x05\"N\n\x04Stop\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12#\n\x06reason\x18\x02 \x01(\x0e\x32\x13.tesk.v1.StopReason\"\xc5\x04\n\tTaskEvent\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12\x10\n\x08sequence\x18\x02 \x01(\x03\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x06reason\x18\x04 \x01(\tH\x00\x12\x0e\n\x04note\x18\x05 \x01(\tH\x00\x12\x34\n\x10\x65xecutor_started\x18\x06 \x01(\x0b\x32\x18.tesk.v1.ExecutorStartedH\x00\x12\x32\n\x0f\x65xecutor_output\x18\x07 \x01(\x0b\x32\x17.tesk.v1.ExecutorOutputH\x00\x12\x30\n\x0e\x65xecutor_ended\x18\x08 \x01(\x0b\x32\x16.tesk.v1.ExecutorEndedH\x00\x12%\n\x08\x66inished\x18\t \x01(\x0b\x32\x11.tesk.v1.FinishedH\x00\x12%\n\x08released\x18\n \x01(\x0b\x32\x11.tesk.v1.ReleasedH\x00\x12%\n\x08metadata\x18\x0b \x01(\x0b\x32\x11.tesk.v1.MetadataH\x00\x12\x38\n\x12\x63\x61ndidate_rejected\x18\x0f \x01(\x0b\x32\x1a.tesk.v1.CandidateRejectedH\x00\x12\x13\n\x0breason_code\x18\x0c \x01(\t\x12\x31\n\rheld_up_since\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1b\n\x04wait\x18\x0e \x01(\x0b\x32\r.tesk.v1.WaitB\x07\n\x05\x65vent\" \n\x0f\x45xecutorStarted\x12\r\n\x05index\x18\x01 \x01(\x05\"?\n\x0e\x45xecutorOutput\x12\r\n\x05index\x18\x01 \x01(\x05\x12\x0e\n\x06stdout\x18\x02 \x01(\t\x12\x0e\n\x06stderr\x18\x03 \x01(\t\"\xa3\x02\n\rExecutorEnded\x12\r\n\x05index\x18\x01 \x01(\x05\x12.\n\nstart_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\texit_code\x18\x04 \x01(\x05\x12\x0e\n\x06stdout\x18\x05 \x01(\t\x12\x0e\n\x06stderr\x18\x06 \x01(\t\x12\x18\n\x0b\x63pu_seconds\x18\x07 \x01(\x01H\x00\x88\x01\x01\x12\x1d\n\x10max_memory_bytes\x18\x08 \x01(\x03H\x01\x88\x01\x01\x12\x14\n\x0cimage_digest\x18\t \x01(\tB\x0e\n\x0c_cpu_secondsB\x13\n\x11_max_memory_bytes\"\'\n\x11\x43\x61ndidateRejected\x12\x12\n\ndifference\x18\x01 \x01(\t\"e\n\x08\x46inished\x12!\n\x07outcome\x18\x01 \x01(\x0e\x32\x10.tesk.v1.Outcome\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x13\n\x0breason_code\x18\x03 \x01(\t\x12\x11\n\tcandidate\x18\x04 \x01(\t\"\x18\n\x08Released\x12\x0c\n\x04left\x18\x01 \x01(\t\"k\n\x08Metadata\x12/\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1e.tesk.v1.Metadata.EntriesEntry\x1a.\n\x0c\x45ntriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"J\n\rReportRequest\x12\x15\n\rtaskmaster_id\x18\x01 \x01(\t\x12\"\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x12.tesk.v1.TaskEvent\"9\n\x0eReportResponse\x12\'\n\x08verdicts\x18\x01 \x03(\x0e\x32\x15.tesk.v1.EventVerdict*_\n\nStopReason\x12\x1b\n\x17STOP_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14STOP_REASON_CANCELED\x10\x01\x12\x1a\n\x16STOP_REASON_REASSIGNED\x10\x02*\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10OUTCOME_COMPLETE\x10\x01\x12\x1a\n\x16OUTCOME_EXECUTOR_ERROR\x10\x02\x12\x18\n\x14OUTCOME_SYSTEM_ERROR\x10\x03\x12\x14\n\x10OUTCOME_CANCELED\x10\x04\x12\x10\n\x0cOUTCOME_LOST\x10\x05*\x80\x01\n\x0c\x45ventVerdict\x12\x1d\n\x19\x45VENT_VERDICT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x45VENT_VERDICT_APPLIED\x10\x01\x12\x1b\n\x17\x45VENT_VERDICT_DUPLICATE\x10\x02\x12\x19\n\x15\x45VENT_VERDICT_REFUSED\x10\x03\x32\x83\x01\n\x11\x41ssignmentService\x12\x33\n\x04Sync\x12\x14.tesk.v1.SyncRequest\x1a\x15.tesk.v1.SyncResponse\x12\x39\n\x06Report\x12\x16.tesk.v1.ReportRequest\x1a\x17.tesk.v1.ReportResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,44 +36,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_METADATA_ENTRIESENTRY']._loaded_options = None
   _globals['_METADATA_ENTRIESENTRY']._serialized_options = b'8\001'
-  _globals['_STOPREASON']._serialized_start=2073
-  _globals['_STOPREASON']._serialized_end=2168
-  _globals['_OUTCOME']._serialized_start=2171
-  _globals['_OUTCOME']._serialized_end=2321
-  _globals['_EVENTVERDICT']._serialized_start=2324
-  _globals['_EVENTVERDICT']._serialized_end=2452
+  _globals['_STOPREASON']._serialized_start=2669
+  _globals['_STOPREASON']._serialized_end=2764
+  _globals['_OUTCOME']._serialized_start=2767
+  _globals['_OUTCOME']._serialized_end=2917
+  _globals['_EVENTVERDICT']._serialized_start=2920
+  _globals['_EVENTVERDICT']._serialized_end=3048
   _globals['_ATTEMPT']._serialized_start=130
   _globals['_ATTEMPT']._serialized_end=172
   _globals['_SYNCREQUEST']._serialized_start=174
   _globals['_SYNCREQUEST']._serialized_end=298
   _globals['_SYNCRESPONSE']._serialized_start=301
-  _globals['_SYNCRESPONSE']._serialized_end=434
-  _globals['_ASSIGNMENT']._serialized_start=437
-  _globals['_ASSIGNMENT']._serialized_end=809
-  _globals['_FINISHEDEXECUTOR']._serialized_start=811
-  _globals['_FINISHEDEXECUTOR']._serialized_end=863
-  _globals['_STOP']._serialized_start=865
-  _globals['_STOP']._serialized_end=943
-  _globals['_TASKEVENT']._serialized_start=946
-  _globals['_TASKEVENT']._serialized_end=1440
-  _globals['_EXECUTORSTARTED']._serialized_start=1442
-  _globals['_EXECUTORSTARTED']._serialized_end=1474
-  _globals['_EXECUTOROUTPUT']._serialized_start=1476
-  _globals['_EXECUTOROUTPUT']._serialized_end=1539
-  _globals['_EXECUTORENDED']._serialized_start=1542
-  _globals['_EXECUTORENDED']._serialized_end=1717
-  _globals['_FINISHED']._serialized_start=1719
-  _globals['_FINISHED']._serialized_end=1801
-  _globals['_RELEASED']._serialized_start=1803
-  _globals['_RELEASED']._serialized_end=1827
-  _globals['_METADATA']._serialized_start=1829
-  _globals['_METADATA']._serialized_end=1936
-  _globals['_METADATA_ENTRIESENTRY']._serialized_start=1890
-  _globals['_METADATA_ENTRIESENTRY']._serialized_end=1936
-  _globals['_REPORTREQUEST']._serialized_start=1938
-  _globals['_REPORTREQUEST']._serialized_end=2012
-  _globals['_REPORTRESPONSE']._serialized_start=2014
-  _globals['_REPORTRESPONSE']._serialized_end=2071
-  _globals['_ASSIGNMENTSERVICE']._serialized_start=2455
-  _globals['_ASSIGNMENTSERVICE']._serialized_end=2586
+  _globals['_SYNCRESPONSE']._serialized_end=521
+  _globals['_ASSIGNMENT']._serialized_start=524
+  _globals['_ASSIGNMENT']._serialized_end=1005
+  _globals['_CANDIDATE']._serialized_start=1007
+  _globals['_CANDIDATE']._serialized_end=1079
+  _globals['_REPEATEDFAILURES']._serialized_start=1081
+  _globals['_REPEATEDFAILURES']._serialized_end=1142
+  _globals['_FINISHEDEXECUTOR']._serialized_start=1144
+  _globals['_FINISHEDEXECUTOR']._serialized_end=1196
+  _globals['_STOP']._serialized_start=1198
+  _globals['_STOP']._serialized_end=1276
+  _globals['_TASKEVENT']._serialized_start=1279
+  _globals['_TASKEVENT']._serialized_end=1860
+  _globals['_EXECUTORSTARTED']._serialized_start=1862
+  _globals['_EXECUTORSTARTED']._serialized_end=1894
+  _globals['_EXECUTOROUTPUT']._serialized_start=1896
+  _globals['_EXECUTOROUTPUT']._serialized_end=1959
+  _globals['_EXECUTORENDED']._serialized_start=1962
+  _globals['_EXECUTORENDED']._serialized_end=2253
+  _globals['_CANDIDATEREJECTED']._serialized_start=2255
+  _globals['_CANDIDATEREJECTED']._serialized_end=2294
+  _globals['_FINISHED']._serialized_start=2296
+  _globals['_FINISHED']._serialized_end=2397
+  _globals['_RELEASED']._serialized_start=2399
+  _globals['_RELEASED']._serialized_end=2423
+  _globals['_METADATA']._serialized_start=2425
+  _globals['_METADATA']._serialized_end=2532
+  _globals['_METADATA_ENTRIESENTRY']._serialized_start=2486
+  _globals['_METADATA_ENTRIESENTRY']._serialized_end=2532
+  _globals['_REPORTREQUEST']._serialized_start=2534
+  _globals['_REPORTREQUEST']._serialized_end=2608
+  _globals['_REPORTRESPONSE']._serialized_start=2610
+  _globals['_REPORTRESPONSE']._serialized_end=2667
+  _globals['_ASSIGNMENTSERVICE']._serialized_start=3051
+  _globals['_ASSIGNMENTSERVICE']._serialized_end=3182
 # @@protoc_insertion_point(module_scope)

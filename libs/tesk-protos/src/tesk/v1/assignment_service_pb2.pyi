@@ -33,7 +33,9 @@ class _StopReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_StopReason
     DESCRIPTOR: _descriptor.EnumDescriptor
     STOP_REASON_UNSPECIFIED: _StopReason.ValueType  # 0
     STOP_REASON_CANCELED: _StopReason.ValueType  # 1
-    """Delete what runs, then report `finished` with CANCELED."""
+    """Delete what runs, then report `finished` with CANCELED. By order of the
+    user, or because a limit of time is over: the scheduler knows which.
+    """
     STOP_REASON_REASSIGNED: _StopReason.ValueType  # 2
     """Another taskmaster has it, or it is over: detach from it."""
 
@@ -41,7 +43,9 @@ class StopReason(_StopReason, metaclass=_StopReasonEnumTypeWrapper): ...
 
 STOP_REASON_UNSPECIFIED: StopReason.ValueType  # 0
 STOP_REASON_CANCELED: StopReason.ValueType  # 1
-"""Delete what runs, then report `finished` with CANCELED."""
+"""Delete what runs, then report `finished` with CANCELED. By order of the
+user, or because a limit of time is over: the scheduler knows which.
+"""
 STOP_REASON_REASSIGNED: StopReason.ValueType  # 2
 """Another taskmaster has it, or it is over: detach from it."""
 Global___StopReason: _TypeAlias = StopReason  # noqa: Y015
@@ -167,6 +171,8 @@ class SyncResponse(_message.Message):
     STOP_FIELD_NUMBER: _builtins.int
     LEASE_FIELD_NUMBER: _builtins.int
     EXIT_FIELD_NUMBER: _builtins.int
+    INPUTS_FINISHED_FIELD_NUMBER: _builtins.int
+    OUTPUTS_FINISHED_FIELD_NUMBER: _builtins.int
     exit: _builtins.bool
     """True: nothing is assigned and nothing will be; the taskmaster exits."""
     @_builtins.property
@@ -183,6 +189,15 @@ class SyncResponse(_message.Message):
         request was sent; without another response it then detaches from everything.
         """
 
+    @_builtins.property
+    def inputs_finished(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """Attempts in `held` of which the filer of that direction has reported success, and
+        that have not gone on since: so that they need not wait until their runtime shows the
+        end of the filer, a second later. A hint, which an earlier release does not give.
+        """
+
+    @_builtins.property
+    def outputs_finished(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]: ...
     def __init__(
         self,
         *,
@@ -190,10 +205,12 @@ class SyncResponse(_message.Message):
         stop: _abc.Iterable[Global___Stop] | None = ...,
         lease: _duration_pb2.Duration | None = ...,
         exit: _builtins.bool = ...,
+        inputs_finished: _abc.Iterable[Global___Attempt] | None = ...,
+        outputs_finished: _abc.Iterable[Global___Attempt] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit", b"exit", "lease", b"lease", "run", b"run", "stop", b"stop"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit", b"exit", "inputs_finished", b"inputs_finished", "lease", b"lease", "outputs_finished", b"outputs_finished", "run", b"run", "stop", b"stop"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -214,6 +231,9 @@ class Assignment(_message.Message):
     STARTED_EXECUTORS_FIELD_NUMBER: _builtins.int
     BEGAN_FIELD_NUMBER: _builtins.int
     HELD_UP_SINCE_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    REPEATED_FAILURES_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
     transfer_token: _builtins.str
     """For the filers of this attempt, as bearer token of TransferService."""
     last_sequence: _builtins.int
@@ -256,6 +276,25 @@ class Assignment(_message.Message):
     def held_up_since(self) -> _timestamp_pb2.Timestamp:
         """The last reported `held_up_since`, unless the attempt has continued since."""
 
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """All groups of the task's owner when it was created, in the order that the
+        identity gives them. Empty from a release before.
+        """
+
+    @_builtins.property
+    def repeated_failures(self) -> Global___RepeatedFailures:
+        """Failures of an executor after which the scheduler queues another attempt: of
+        such an attempt no outputs are uploaded, so that those of two never mix.
+        """
+
+    @_builtins.property
+    def candidate(self) -> Global___Candidate:
+        """Whose results may count for this attempt. Absent: there is none, inputs have begun
+        to arrive, or a check has found a difference. To be checked before anything else
+        is done for the attempt.
+        """
+
     def __init__(
         self,
         *,
@@ -270,14 +309,72 @@ class Assignment(_message.Message):
         started_executors: _abc.Iterable[_builtins.int] | None = ...,
         began: _timestamp_pb2.Timestamp | None = ...,
         held_up_since: _timestamp_pb2.Timestamp | None = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+        repeated_failures: Global___RepeatedFailures | None = ...,
+        candidate: Global___Candidate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "held_up_since", b"held_up_since", "task", b"task"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "candidate", b"candidate", "held_up_since", b"held_up_since", "repeated_failures", b"repeated_failures", "task", b"task"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "finished_executors", b"finished_executors", "held_up_since", b"held_up_since", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "began", b"began", "candidate", b"candidate", "finished_executors", b"finished_executors", "groups", b"groups", "held_up_since", b"held_up_since", "inputs_finished", b"inputs_finished", "last_sequence", b"last_sequence", "outputs_finished", b"outputs_finished", "release_only", b"release_only", "repeated_failures", b"repeated_failures", "started_executors", b"started_executors", "task", b"task", "transfer_token", b"transfer_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Assignment: _TypeAlias = Assignment  # noqa: Y015
+
+@_typing.final
+class Candidate(_message.Message):
+    """A task that is COMPLETE and has the same key in the call cache."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    IMAGE_DIGESTS_FIELD_NUMBER: _builtins.int
+    FILES_EQUAL_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    files_equal: _builtins.bool
+    """The filer of the check has reported that each file is as it was."""
+    @_builtins.property
+    def image_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of its executors, as ExecutorEnded had them; never empty."""
+
+    def __init__(
+        self,
+        *,
+        task_id: _builtins.str = ...,
+        image_digests: _abc.Iterable[_builtins.str] | None = ...,
+        files_equal: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files_equal", b"files_equal", "image_digests", b"image_digests", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Candidate: _TypeAlias = Candidate  # noqa: Y015
+
+@_typing.final
+class RepeatedFailures(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXIT_CODES_FIELD_NUMBER: _builtins.int
+    OUT_OF_MEMORY_FIELD_NUMBER: _builtins.int
+    exit_codes: _builtins.str
+    """Codes and ranges, as in `137,1-3`; empty = none."""
+    out_of_memory: _builtins.bool
+    """True: so it is when an executor runs out of memory, whatever its code."""
+    def __init__(
+        self,
+        *,
+        exit_codes: _builtins.str = ...,
+        out_of_memory: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["exit_codes", b"exit_codes", "out_of_memory", b"out_of_memory"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepeatedFailures: _TypeAlias = RepeatedFailures  # noqa: Y015
 
 @_typing.final
 class FinishedExecutor(_message.Message):
@@ -339,8 +436,10 @@ class TaskEvent(_message.Message):
     FINISHED_FIELD_NUMBER: _builtins.int
     RELEASED_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
+    CANDIDATE_REJECTED_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     HELD_UP_SINCE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """1, 2, 3, … within the attempt, over all its taskmasters. Events of an
     attempt are applied in order.
@@ -380,9 +479,19 @@ class TaskEvent(_message.Message):
         """Entries for `metadata`, merged."""
 
     @_builtins.property
+    def candidate_rejected(self) -> Global___CandidateRejected:
+        """The attempt goes on without its candidate."""
+
+    @_builtins.property
     def held_up_since(self) -> _timestamp_pb2.Timestamp:
         """With `reason`: since when retries have failed, for a successor; unset: none
         failed.
+        """
+
+    @_builtins.property
+    def wait(self) -> _task_pb2.Wait:
+        """With `reason`: what the attempt waits for, as data: `remedy` to `nodes`. Absent
+        from an earlier release, and where there is no more to say.
         """
 
     def __init__(
@@ -399,14 +508,16 @@ class TaskEvent(_message.Message):
         finished: Global___Finished | None = ...,
         released: Global___Released | None = ...,
         metadata: Global___Metadata | None = ...,
+        candidate_rejected: Global___CandidateRejected | None = ...,
         reason_code: _builtins.str = ...,
         held_up_since: _timestamp_pb2.Timestamp | None = ...,
+        wait: _task_pb2.Wait | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "candidate_rejected", b"candidate_rejected", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "released", b"released", "time", b"time", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "reason_code", b"reason_code", "released", b"released", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "candidate_rejected", b"candidate_rejected", "event", b"event", "executor_ended", b"executor_ended", "executor_output", b"executor_output", "executor_started", b"executor_started", "finished", b"finished", "held_up_since", b"held_up_since", "metadata", b"metadata", "note", b"note", "reason", b"reason", "reason_code", b"reason_code", "released", b"released", "sequence", b"sequence", "time", b"time", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["reason", "note", "executor_started", "executor_output", "executor_ended", "finished", "released", "metadata"]  # noqa: Y015
+    _WhichOneofReturnType_event: _TypeAlias = _typing.Literal["reason", "note", "executor_started", "executor_output", "executor_ended", "finished", "released", "metadata", "candidate_rejected"]  # noqa: Y015
     _WhichOneofArgType_event: _TypeAlias = _typing.Literal["event", b"event"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event) -> _WhichOneofReturnType_event | None: ...
 
@@ -467,12 +578,25 @@ class ExecutorEnded(_message.Message):
     EXIT_CODE_FIELD_NUMBER: _builtins.int
     STDOUT_FIELD_NUMBER: _builtins.int
     STDERR_FIELD_NUMBER: _builtins.int
+    CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    MAX_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
+    IMAGE_DIGEST_FIELD_NUMBER: _builtins.int
     index: _builtins.int
     exit_code: _builtins.int
     """0..255; 126 not executable, 127 not found, 128+n killed by signal n."""
     stdout: _builtins.str
     """Last 64 KiB, invalid UTF-8 replaced."""
     stderr: _builtins.str
+    cpu_seconds: _builtins.float
+    """What its command used: CPU time of all its processes, and the most memory that
+    one of them had. Absent where that is not known, and from an earlier release.
+    What cannot be (negative, beyond 10^10 s or 2^50 bytes) counts as absent.
+    """
+    max_memory_bytes: _builtins.int
+    image_digest: _builtins.str
+    """Of the image that ran, as the runtime reports it: the same text if and only if it
+    is the same image. Empty: unknown, so that the attempt cannot be reused.
+    """
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -486,14 +610,46 @@ class ExecutorEnded(_message.Message):
         exit_code: _builtins.int = ...,
         stdout: _builtins.str = ...,
         stderr: _builtins.str = ...,
+        cpu_seconds: _builtins.float | None = ...,
+        max_memory_bytes: _builtins.int | None = ...,
+        image_digest: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_max_memory_bytes", b"_max_memory_bytes", "cpu_seconds", b"cpu_seconds", "end_time", b"end_time", "max_memory_bytes", b"max_memory_bytes", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "exit_code", b"exit_code", "index", b"index", "start_time", b"start_time", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_max_memory_bytes", b"_max_memory_bytes", "cpu_seconds", b"cpu_seconds", "end_time", b"end_time", "exit_code", b"exit_code", "image_digest", b"image_digest", "index", b"index", "max_memory_bytes", b"max_memory_bytes", "start_time", b"start_time", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cpu_seconds: _TypeAlias = _typing.Literal["cpu_seconds"]  # noqa: Y015
+    _WhichOneofArgType__cpu_seconds: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__max_memory_bytes: _TypeAlias = _typing.Literal["max_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_memory_bytes: _TypeAlias = _typing.Literal["_max_memory_bytes", b"_max_memory_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_seconds) -> _WhichOneofReturnType__cpu_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_memory_bytes) -> _WhichOneofReturnType__max_memory_bytes | None: ...
+
+Global___ExecutorEnded: _TypeAlias = ExecutorEnded  # noqa: Y015
+
+@_typing.final
+class CandidateRejected(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    difference: _builtins.str
+    """Why, for people: `image alpine of executor 0 is another one now`. Empty: the filer
+    of the check has said so. At most 1 KiB counts.
+    """
+    def __init__(
+        self,
+        *,
+        difference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___ExecutorEnded: _TypeAlias = ExecutorEnded  # noqa: Y015
+Global___CandidateRejected: _TypeAlias = CandidateRejected  # noqa: Y015
 
 @_typing.final
 class Finished(_message.Message):
@@ -502,21 +658,27 @@ class Finished(_message.Message):
     OUTCOME_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
     outcome: Global___Outcome.ValueType
     reason: _builtins.str
     """For people; becomes a line in `system_logs` unless empty."""
     reason_code: _builtins.str
     """The cause, as `TaskEvent.reason_code`."""
+    candidate: _builtins.str
+    """With OUTCOME_COMPLETE: the task of `Assignment.candidate`, if its results count and
+    nothing ran. If they cannot be taken any more, another attempt follows.
+    """
     def __init__(
         self,
         *,
         outcome: Global___Outcome.ValueType = ...,
         reason: _builtins.str = ...,
         reason_code: _builtins.str = ...,
+        candidate: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["outcome", b"outcome", "reason", b"reason", "reason_code", b"reason_code"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "outcome", b"outcome", "reason", b"reason", "reason_code", b"reason_code"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

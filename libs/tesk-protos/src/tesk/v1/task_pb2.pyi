@@ -416,6 +416,8 @@ class ExecutorLog(_message.Message):
     STDOUT_FIELD_NUMBER: _builtins.int
     STDERR_FIELD_NUMBER: _builtins.int
     EXIT_CODE_FIELD_NUMBER: _builtins.int
+    CPU_SECONDS_FIELD_NUMBER: _builtins.int
+    MAX_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     stdout: _builtins.str
     """Last 64 KiB, invalid UTF-8 replaced."""
     stderr: _builtins.str
@@ -423,6 +425,11 @@ class ExecutorLog(_message.Message):
     """Absent while the executor runs. Such an entry is shown by no TES view;
     it serves live output.
     """
+    cpu_seconds: _builtins.float
+    """CPU time of all processes of the command, and the most memory that one of them
+    had; absent where that is not known. Not part of TES.
+    """
+    max_memory_bytes: _builtins.int
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
@@ -435,14 +442,25 @@ class ExecutorLog(_message.Message):
         stdout: _builtins.str = ...,
         stderr: _builtins.str = ...,
         exit_code: _builtins.int | None = ...,
+        cpu_seconds: _builtins.float | None = ...,
+        max_memory_bytes: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "end_time", b"end_time", "exit_code", b"exit_code", "start_time", b"start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_exit_code", b"_exit_code", "_max_memory_bytes", b"_max_memory_bytes", "cpu_seconds", b"cpu_seconds", "end_time", b"end_time", "exit_code", b"exit_code", "max_memory_bytes", b"max_memory_bytes", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "end_time", b"end_time", "exit_code", b"exit_code", "start_time", b"start_time", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds", "_exit_code", b"_exit_code", "_max_memory_bytes", b"_max_memory_bytes", "cpu_seconds", b"cpu_seconds", "end_time", b"end_time", "exit_code", b"exit_code", "max_memory_bytes", b"max_memory_bytes", "start_time", b"start_time", "stderr", b"stderr", "stdout", b"stdout"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cpu_seconds: _TypeAlias = _typing.Literal["cpu_seconds"]  # noqa: Y015
+    _WhichOneofArgType__cpu_seconds: _TypeAlias = _typing.Literal["_cpu_seconds", b"_cpu_seconds"]  # noqa: Y015
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
+    _WhichOneofReturnType__max_memory_bytes: _TypeAlias = _typing.Literal["max_memory_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_memory_bytes: _TypeAlias = _typing.Literal["_max_memory_bytes", b"_max_memory_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_seconds) -> _WhichOneofReturnType__cpu_seconds | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_memory_bytes) -> _WhichOneofReturnType__max_memory_bytes | None: ...
 
 Global___ExecutorLog: _TypeAlias = ExecutorLog  # noqa: Y015
 
@@ -588,6 +606,257 @@ class TransferStatus(_message.Message):
 Global___TransferStatus: _TypeAlias = TransferStatus  # noqa: Y015
 
 @_typing.final
+class InputSize(_message.Message):
+    """What arrived of one input. Not part of TES."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INDEX_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """Of the input in `Task.inputs`."""
+    files: _builtins.int
+    """1 unless the input is a directory."""
+    size_bytes: _builtins.int
+    """Of all of them."""
+    def __init__(
+        self,
+        *,
+        index: _builtins.int = ...,
+        files: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "index", b"index", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InputSize: _TypeAlias = InputSize  # noqa: Y015
+
+@_typing.final
+class WaitNodes(_message.Message):
+    """How many nodes do not take a pod, and why: `Insufficient cpu`. A node may count
+    for several causes.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAUSE_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    cause: _builtins.str
+    nodes: _builtins.int
+    def __init__(
+        self,
+        *,
+        cause: _builtins.str = ...,
+        nodes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cause", b"cause", "nodes", b"nodes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitNodes: _TypeAlias = WaitNodes  # noqa: Y015
+
+@_typing.final
+class WaitHead(_message.Message):
+    """The first queued task of an owner, behind which others wait."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    SINCE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    reason: _builtins.str
+    reason_code: _builtins.str
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it waits for that."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        since: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since", b"since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "reason", b"reason", "reason_code", b"reason_code", "since", b"since"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitHead: _TypeAlias = WaitHead  # noqa: Y015
+
+@_typing.final
+class WaitTime(_message.Message):
+    """For how long a queued task has waited for one cause."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    SECONDS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    reason_code: _builtins.str
+    seconds: _builtins.float
+    reason: _builtins.str
+    """The last sentence about it; empty if there was none."""
+    def __init__(
+        self,
+        *,
+        reason_code: _builtins.str = ...,
+        seconds: _builtins.float = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reason", b"reason", "reason_code", b"reason_code", "seconds", b"seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitTime: _TypeAlias = WaitTime  # noqa: Y015
+
+@_typing.final
+class Wait(_message.Message):
+    """What a task waits for, as data, beside `reason` and `reason_code`. What does not
+    apply is absent. Amounts are in the units of Resources. Not part of TES.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SINCE_FIELD_NUMBER: _builtins.int
+    REMEDY_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    QUEUED_SINCE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    POSITION_IS_LEAST_FIELD_NUMBER: _builtins.int
+    PLACE_FIELD_NUMBER: _builtins.int
+    HEAD_FIELD_NUMBER: _builtins.int
+    SPENT_FIELD_NUMBER: _builtins.int
+    remedy: _builtins.str
+    """What must happen, for people: `starts when …`."""
+    scope: _builtins.str
+    """Whose limit it is: `user`, `group`, `namespace`, `all` (users together),
+    `capacity` (of machine or cluster), `node`, `taskmasters`, `rate`, `hold`,
+    `cluster-quota`, `cluster-queue`. More may come.
+    """
+    subject: _builtins.str
+    """Name of that user, group, namespace, quota or queue."""
+    dimension: _builtins.str
+    """`running`, `cpu`, `ram_gb`, `disk_gb`, …: as settings of the quota spell it, or
+    a resource of Kubernetes.
+    """
+    used: _builtins.float
+    """In use of it, the most that may be (of a node: what the largest has), and what
+    this task adds.
+    """
+    limit: _builtins.float
+    needed: _builtins.float
+    position: _builtins.int
+    """its position among those of its owner, 1 comes next,"""
+    position_is_least: _builtins.bool
+    """which is not counted further than 1,000,"""
+    place: _builtins.int
+    """and about the how-many-th it is of all queued tasks: an estimate."""
+    @_builtins.property
+    def since(self) -> _timestamp_pb2.Timestamp:
+        """Since when it waits for this."""
+
+    @_builtins.property
+    def nodes(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitNodes]:
+        """Why no node takes its pod, most frequent first."""
+
+    @_builtins.property
+    def queued_since(self) -> _timestamp_pb2.Timestamp:
+        """Of a queued task: when it was queued,"""
+
+    @_builtins.property
+    def head(self) -> Global___WaitHead:
+        """The first task of its owner, if it is behind that."""
+
+    @_builtins.property
+    def spent(self) -> _containers.RepeatedCompositeFieldContainer[Global___WaitTime]:
+        """What a queued task has waited for so far."""
+
+    def __init__(
+        self,
+        *,
+        since: _timestamp_pb2.Timestamp | None = ...,
+        remedy: _builtins.str | None = ...,
+        scope: _builtins.str | None = ...,
+        subject: _builtins.str | None = ...,
+        dimension: _builtins.str | None = ...,
+        used: _builtins.float | None = ...,
+        limit: _builtins.float | None = ...,
+        needed: _builtins.float | None = ...,
+        nodes: _abc.Iterable[Global___WaitNodes] | None = ...,
+        queued_since: _timestamp_pb2.Timestamp | None = ...,
+        position: _builtins.int | None = ...,
+        position_is_least: _builtins.bool | None = ...,
+        place: _builtins.int | None = ...,
+        head: Global___WaitHead | None = ...,
+        spent: _abc.Iterable[Global___WaitTime] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dimension", b"_dimension", "_limit", b"_limit", "_needed", b"_needed", "_place", b"_place", "_position", b"_position", "_position_is_least", b"_position_is_least", "_remedy", b"_remedy", "_scope", b"_scope", "_subject", b"_subject", "_used", b"_used", "dimension", b"dimension", "head", b"head", "limit", b"limit", "needed", b"needed", "place", b"place", "position", b"position", "position_is_least", b"position_is_least", "queued_since", b"queued_since", "remedy", b"remedy", "scope", b"scope", "since", b"since", "subject", b"subject", "used", b"used"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimension", b"_dimension", "_limit", b"_limit", "_needed", b"_needed", "_place", b"_place", "_position", b"_position", "_position_is_least", b"_position_is_least", "_remedy", b"_remedy", "_scope", b"_scope", "_subject", b"_subject", "_used", b"_used", "dimension", b"dimension", "head", b"head", "limit", b"limit", "needed", b"needed", "nodes", b"nodes", "place", b"place", "position", b"position", "position_is_least", b"position_is_least", "queued_since", b"queued_since", "remedy", b"remedy", "scope", b"scope", "since", b"since", "spent", b"spent", "subject", b"subject", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dimension: _TypeAlias = _typing.Literal["dimension"]  # noqa: Y015
+    _WhichOneofArgType__dimension: _TypeAlias = _typing.Literal["_dimension", b"_dimension"]  # noqa: Y015
+    _WhichOneofReturnType__limit: _TypeAlias = _typing.Literal["limit"]  # noqa: Y015
+    _WhichOneofArgType__limit: _TypeAlias = _typing.Literal["_limit", b"_limit"]  # noqa: Y015
+    _WhichOneofReturnType__needed: _TypeAlias = _typing.Literal["needed"]  # noqa: Y015
+    _WhichOneofArgType__needed: _TypeAlias = _typing.Literal["_needed", b"_needed"]  # noqa: Y015
+    _WhichOneofReturnType__place: _TypeAlias = _typing.Literal["place"]  # noqa: Y015
+    _WhichOneofArgType__place: _TypeAlias = _typing.Literal["_place", b"_place"]  # noqa: Y015
+    _WhichOneofReturnType__position: _TypeAlias = _typing.Literal["position"]  # noqa: Y015
+    _WhichOneofArgType__position: _TypeAlias = _typing.Literal["_position", b"_position"]  # noqa: Y015
+    _WhichOneofReturnType__position_is_least: _TypeAlias = _typing.Literal["position_is_least"]  # noqa: Y015
+    _WhichOneofArgType__position_is_least: _TypeAlias = _typing.Literal["_position_is_least", b"_position_is_least"]  # noqa: Y015
+    _WhichOneofReturnType__remedy: _TypeAlias = _typing.Literal["remedy"]  # noqa: Y015
+    _WhichOneofArgType__remedy: _TypeAlias = _typing.Literal["_remedy", b"_remedy"]  # noqa: Y015
+    _WhichOneofReturnType__scope: _TypeAlias = _typing.Literal["scope"]  # noqa: Y015
+    _WhichOneofArgType__scope: _TypeAlias = _typing.Literal["_scope", b"_scope"]  # noqa: Y015
+    _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
+    _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
+    _WhichOneofReturnType__used: _TypeAlias = _typing.Literal["used"]  # noqa: Y015
+    _WhichOneofArgType__used: _TypeAlias = _typing.Literal["_used", b"_used"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dimension) -> _WhichOneofReturnType__dimension | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__limit) -> _WhichOneofReturnType__limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__needed) -> _WhichOneofReturnType__needed | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__place) -> _WhichOneofReturnType__place | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position) -> _WhichOneofReturnType__position | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__position_is_least) -> _WhichOneofReturnType__position_is_least | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__remedy) -> _WhichOneofReturnType__remedy | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scope) -> _WhichOneofReturnType__scope | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__used) -> _WhichOneofReturnType__used | None: ...
+
+Global___Wait: _TypeAlias = Wait  # noqa: Y015
+
+@_typing.final
 class Task(_message.Message):
     """tesTask."""
 
@@ -628,6 +897,9 @@ class Task(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     REASON_CODE_FIELD_NUMBER: _builtins.int
     TRANSFERS_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    CHARGED_FIELD_NUMBER: _builtins.int
+    INPUT_SIZES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: Global___TaskState.ValueType
     name: _builtins.str
@@ -635,11 +907,12 @@ class Task(_message.Message):
     reason: _builtins.str
     """Why the task is where it is, for people: what a queued task waits for,
     which image is being pulled. Not part of TES; empty if there is nothing
-    to say. FULL view only.
+    to say. FULL view only, unless a list is to explain.
     """
     reason_code: _builtins.str
     """The cause of that, or of the end of a final task: one of the codes that
-    docs/troubleshooting.md lists, for programs. FULL view only.
+    docs/troubleshooting.md lists, for programs. FULL view only, unless a list is to
+    explain.
     """
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Input]: ...
@@ -663,6 +936,23 @@ class Task(_message.Message):
     def transfers(self) -> _containers.RepeatedCompositeFieldContainer[Global___TransferStatus]:
         """Those that run now. FULL view only."""
 
+    @_builtins.property
+    def wait(self) -> Global___Wait:
+        """What it waits for, if it waits. FULL view only, unless a list is to explain."""
+
+    @_builtins.property
+    def charged(self) -> Global___Resources:
+        """What it is charged, with what the server assumes where the client left it open,
+        and with what later attempts got: cores and GiB alone. FULL view only. Not part
+        of TES.
+        """
+
+    @_builtins.property
+    def input_sizes(self) -> _containers.RepeatedCompositeFieldContainer[Global___InputSize]:
+        """What arrived of its inputs, by index; empty until all have. FULL view only. Not part
+        of TES.
+        """
+
     def __init__(
         self,
         *,
@@ -681,10 +971,13 @@ class Task(_message.Message):
         reason: _builtins.str = ...,
         reason_code: _builtins.str = ...,
         transfers: _abc.Iterable[Global___TransferStatus] | None = ...,
+        wait: Global___Wait | None = ...,
+        charged: Global___Resources | None = ...,
+        input_sizes: _abc.Iterable[Global___InputSize] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "name", b"name", "resources", b"resources"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "charged", b"charged", "creation_time", b"creation_time", "description", b"description", "name", b"name", "resources", b"resources", "wait", b"wait"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "reason_code", b"reason_code", "resources", b"resources", "state", b"state", "tags", b"tags", "transfers", b"transfers", "volumes", b"volumes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "charged", b"charged", "creation_time", b"creation_time", "description", b"description", "executors", b"executors", "id", b"id", "input_sizes", b"input_sizes", "inputs", b"inputs", "logs", b"logs", "name", b"name", "outputs", b"outputs", "reason", b"reason", "reason_code", b"reason_code", "resources", b"resources", "state", b"state", "tags", b"tags", "transfers", b"transfers", "volumes", b"volumes", "wait", b"wait"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015

@@ -22,45 +22,76 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 from tesk.v1 import task_pb2 as tesk_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atesk/v1/task_service.proto\x12\x07tesk.v1\x1a\x17google/rpc/status.proto\x1a\x12tesk/v1/task.proto\"I\n\x06\x43\x61ller\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"|\n\x11\x43reateTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x1b\n\x04task\x18\x02 \x01(\x0b\x32\r.tesk.v1.Task\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"T\n\x10\x43reateTaskResult\x12\x11\n\x07task_id\x18\x01 \x01(\tH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"G\n\x17\x42\x61tchCreateTasksRequest\x12,\n\x08requests\x18\x01 \x03(\x0b\x32\x1a.tesk.v1.CreateTaskRequest\"F\n\x18\x42\x61tchCreateTasksResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.tesk.v1.CreateTaskResult\"c\n\x0eGetTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x1f\n\x04view\x18\x03 \x01(\x0e\x32\x11.tesk.v1.TaskView\"]\n\rGetTaskResult\x12\x1d\n\x04task\x18\x01 \x01(\x0b\x32\r.tesk.v1.TaskH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"A\n\x14\x42\x61tchGetTasksRequest\x12)\n\x08requests\x18\x01 \x03(\x0b\x32\x17.tesk.v1.GetTaskRequest\"@\n\x15\x42\x61tchGetTasksResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.tesk.v1.GetTaskResult\"\'\n\tTagFilter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xd5\x01\n\x10ListTasksRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x1f\n\x04view\x18\x02 \x01(\x0e\x32\x11.tesk.v1.TaskView\x12\x13\n\x0bname_prefix\x18\x03 \x01(\t\x12!\n\x05state\x18\x04 \x01(\x0e\x32\x12.tesk.v1.TaskState\x12 \n\x04tags\x18\x05 \x03(\x0b\x32\x12.tesk.v1.TagFilter\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\"J\n\x11ListTasksResponse\x12\x1c\n\x05tasks\x18\x01 \x03(\x0b\x32\r.tesk.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x11\x43\x61ncelTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x43\x61ncelTaskResponse2\xc1\x02\n\x0bTaskService\x12W\n\x10\x42\x61tchCreateTasks\x12 .tesk.v1.BatchCreateTasksRequest\x1a!.tesk.v1.BatchCreateTasksResponse\x12N\n\rBatchGetTasks\x12\x1d.tesk.v1.BatchGetTasksRequest\x1a\x1e.tesk.v1.BatchGetTasksResponse\x12\x42\n\tListTasks\x12\x19.tesk.v1.ListTasksRequest\x1a\x1a.tesk.v1.ListTasksResponse\x12\x45\n\nCancelTask\x12\x1a.tesk.v1.CancelTaskRequest\x1a\x1b.tesk.v1.CancelTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1atesk/v1/task_service.proto\x12\x07tesk.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\x1a\x12tesk/v1/task.proto\"I\n\x06\x43\x61ller\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06groups\x18\x02 \x03(\t\x12\r\n\x05\x61\x64min\x18\x03 \x01(\x08\x12\x12\n\nrequest_id\x18\x04 \x01(\t\"|\n\x11\x43reateTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x1b\n\x04task\x18\x02 \x01(\x0b\x32\r.tesk.v1.Task\x12\x17\n\x0fidempotency_key\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x04 \x03(\t\"T\n\x10\x43reateTaskResult\x12\x11\n\x07task_id\x18\x01 \x01(\tH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"G\n\x17\x42\x61tchCreateTasksRequest\x12,\n\x08requests\x18\x01 \x03(\x0b\x32\x1a.tesk.v1.CreateTaskRequest\"F\n\x18\x42\x61tchCreateTasksResponse\x12*\n\x07results\x18\x01 \x03(\x0b\x32\x19.tesk.v1.CreateTaskResult\"P\n\x10\x43heckTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x1b\n\x04task\x18\x02 \x01(\x0b\x32\r.tesk.v1.Task\"\x89\x01\n\x08LimitUse\x12\r\n\x05scope\x18\x01 \x01(\t\x12\x14\n\x07subject\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x11\n\tdimension\x18\x03 \x01(\t\x12\x11\n\x04used\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\r\n\x05limit\x18\x05 \x01(\x01\x12\x0e\n\x06needed\x18\x06 \x01(\x01\x42\n\n\x08_subjectB\x07\n\x05_used\"\x9c\x01\n\tPlacement\x12\x0f\n\x07runtime\x18\x01 \x01(\t\x12\x12\n\nnamespaces\x18\x02 \x03(\t\x12\x13\n\x06layout\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05nodes\x18\x04 \x01(\x05H\x01\x88\x01\x01\x12\x1a\n\rfitting_nodes\x18\x05 \x01(\x05H\x02\x88\x01\x01\x42\t\n\x07_layoutB\x08\n\x06_nodesB\x10\n\x0e_fitting_nodes\"\xac\x01\n\x0cTaskForecast\x12!\n\x06limits\x18\x01 \x03(\x0b\x32\x11.tesk.v1.LimitUse\x12%\n\tplacement\x18\x02 \x01(\x0b\x32\x12.tesk.v1.Placement\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x13\n\x0breason_code\x18\x04 \x01(\t\x12\x1b\n\x04wait\x18\x05 \x01(\x0b\x32\r.tesk.v1.Wait\x12\x10\n\x08warnings\x18\x06 \x03(\t\"a\n\x11\x43heckTaskResponse\x12#\n\x07refusal\x18\x01 \x01(\x0b\x32\x12.google.rpc.Status\x12\'\n\x08\x66orecast\x18\x02 \x01(\x0b\x32\x15.tesk.v1.TaskForecast\"c\n\x0eGetTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x1f\n\x04view\x18\x03 \x01(\x0e\x32\x11.tesk.v1.TaskView\"]\n\rGetTaskResult\x12\x1d\n\x04task\x18\x01 \x01(\x0b\x32\r.tesk.v1.TaskH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"A\n\x14\x42\x61tchGetTasksRequest\x12)\n\x08requests\x18\x01 \x03(\x0b\x32\x17.tesk.v1.GetTaskRequest\"@\n\x15\x42\x61tchGetTasksResponse\x12\'\n\x07results\x18\x01 \x03(\x0b\x32\x16.tesk.v1.GetTaskResult\"\'\n\tTagFilter\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\"\xe6\x01\n\x10ListTasksRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x1f\n\x04view\x18\x02 \x01(\x0e\x32\x11.tesk.v1.TaskView\x12\x13\n\x0bname_prefix\x18\x03 \x01(\t\x12!\n\x05state\x18\x04 \x01(\x0e\x32\x12.tesk.v1.TaskState\x12 \n\x04tags\x18\x05 \x03(\x0b\x32\x12.tesk.v1.TagFilter\x12\x11\n\tpage_size\x18\x06 \x01(\x05\x12\x12\n\npage_token\x18\x07 \x01(\t\x12\x0f\n\x07\x65xplain\x18\x08 \x01(\x08\"J\n\x11ListTasksResponse\x12\x1c\n\x05tasks\x18\x01 \x03(\x0b\x32\r.tesk.v1.Task\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x11\x43\x61ncelTaskRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x43\x61ncelTaskResponse\"\xbc\x01\n\x1a\x43\x61ncelMatchingTasksRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x13\n\x0bname_prefix\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.tesk.v1.TaskState\x12 \n\x04tags\x18\x04 \x03(\x0b\x32\x12.tesk.v1.TagFilter\x12\x0f\n\x07\x64ry_run\x18\x05 \x01(\x08\x12\x12\n\npage_token\x18\x06 \x01(\t\"H\n\x1b\x43\x61ncelMatchingTasksResponse\x12\x10\n\x08task_ids\x18\x01 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x94\x01\n\x17StateChangeSubscription\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x13\n\x0bname_prefix\x18\x02 \x01(\t\x12!\n\x05state\x18\x03 \x01(\x0e\x32\x12.tesk.v1.TaskState\x12 \n\x04tags\x18\x04 \x03(\x0b\x32\x12.tesk.v1.TagFilter\"p\n\x17ListStateChangesRequest\x12\x37\n\rsubscriptions\x18\x01 \x03(\x0b\x32 .tesk.v1.StateChangeSubscription\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\t\x12\r\n\x05limit\x18\x03 \x01(\x05\"\xd0\x01\n\x0bStateChange\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\t\x12\x0f\n\x07task_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12!\n\x05state\x18\x05 \x01(\x0e\x32\x12.tesk.v1.TaskState\x12\x0f\n\x07\x61ttempt\x18\x06 \x01(\x05\x12\x13\n\x0breason_code\x18\x07 \x01(\t\x12(\n\x04time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07matched\x18\t \x03(\x05\"\x8e\x01\n\x18ListStateChangesResponse\x12%\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x14.tesk.v1.StateChange\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\x12\x13\n\x0bnext_number\x18\x03 \x01(\x03\x12\x10\n\x08has_more\x18\x04 \x01(\x08\x12\x0f\n\x07\x65xpired\x18\x05 \x01(\x08\"K\n\x17\x45xplainCallCacheRequest\x12\x1f\n\x06\x63\x61ller\x18\x01 \x01(\x0b\x32\x0f.tesk.v1.Caller\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"G\n\x0e\x43\x61llDifference\x12\r\n\x05\x66ield\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t\x12\x17\n\x0f\x63\x61ndidate_value\x18\x03 \x01(\t\"\xdc\x01\n\x18\x45xplainCallCacheResponse\x12(\n\x06result\x18\x01 \x01(\x0e\x32\x18.tesk.v1.CallCacheResult\x12\x13\n\x0b\x65xplanation\x18\x02 \x01(\t\x12\x11\n\tcandidate\x18\x03 \x01(\t\x12,\n\x0b\x64ifferences\x18\x04 \x03(\x0b\x32\x17.tesk.v1.CallDifference\x12\x18\n\x10more_differences\x18\x05 \x01(\x05\x12\x10\n\x08reusable\x18\x06 \x01(\x08\x12\x14\n\x0cnot_reusable\x18\x07 \x01(\t*\xec\x01\n\x0f\x43\x61llCacheResult\x12!\n\x1d\x43\x41LL_CACHE_RESULT_UNSPECIFIED\x10\x00\x12\x19\n\x15\x43\x41LL_CACHE_RESULT_OFF\x10\x01\x12\x1c\n\x18\x43\x41LL_CACHE_RESULT_NO_KEY\x10\x02\x12\x1d\n\x19\x43\x41LL_CACHE_RESULT_PENDING\x10\x03\x12\x19\n\x15\x43\x41LL_CACHE_RESULT_HIT\x10\x04\x12\"\n\x1e\x43\x41LL_CACHE_RESULT_NO_CANDIDATE\x10\x05\x12\x1f\n\x1b\x43\x41LL_CACHE_RESULT_DIFFERENT\x10\x06\x32\x99\x05\n\x0bTaskService\x12W\n\x10\x42\x61tchCreateTasks\x12 .tesk.v1.BatchCreateTasksRequest\x1a!.tesk.v1.BatchCreateTasksResponse\x12\x42\n\tCheckTask\x12\x19.tesk.v1.CheckTaskRequest\x1a\x1a.tesk.v1.CheckTaskResponse\x12N\n\rBatchGetTasks\x12\x1d.tesk.v1.BatchGetTasksRequest\x1a\x1e.tesk.v1.BatchGetTasksResponse\x12\x42\n\tListTasks\x12\x19.tesk.v1.ListTasksRequest\x1a\x1a.tesk.v1.ListTasksResponse\x12\x45\n\nCancelTask\x12\x1a.tesk.v1.CancelTaskRequest\x1a\x1b.tesk.v1.CancelTaskResponse\x12`\n\x13\x43\x61ncelMatchingTasks\x12#.tesk.v1.CancelMatchingTasksRequest\x1a$.tesk.v1.CancelMatchingTasksResponse\x12W\n\x10ListStateChanges\x12 .tesk.v1.ListStateChangesRequest\x1a!.tesk.v1.ListStateChangesResponse\x12W\n\x10\x45xplainCallCache\x12 .tesk.v1.ExplainCallCacheRequest\x1a!.tesk.v1.ExplainCallCacheResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tesk.v1.task_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CALLER']._serialized_start=84
-  _globals['_CALLER']._serialized_end=157
-  _globals['_CREATETASKREQUEST']._serialized_start=159
-  _globals['_CREATETASKREQUEST']._serialized_end=283
-  _globals['_CREATETASKRESULT']._serialized_start=285
-  _globals['_CREATETASKRESULT']._serialized_end=369
-  _globals['_BATCHCREATETASKSREQUEST']._serialized_start=371
-  _globals['_BATCHCREATETASKSREQUEST']._serialized_end=442
-  _globals['_BATCHCREATETASKSRESPONSE']._serialized_start=444
-  _globals['_BATCHCREATETASKSRESPONSE']._serialized_end=514
-  _globals['_GETTASKREQUEST']._serialized_start=516
-  _globals['_GETTASKREQUEST']._serialized_end=615
-  _globals['_GETTASKRESULT']._serialized_start=617
-  _globals['_GETTASKRESULT']._serialized_end=710
-  _globals['_BATCHGETTASKSREQUEST']._serialized_start=712
-  _globals['_BATCHGETTASKSREQUEST']._serialized_end=777
-  _globals['_BATCHGETTASKSRESPONSE']._serialized_start=779
-  _globals['_BATCHGETTASKSRESPONSE']._serialized_end=843
-  _globals['_TAGFILTER']._serialized_start=845
-  _globals['_TAGFILTER']._serialized_end=884
-  _globals['_LISTTASKSREQUEST']._serialized_start=887
-  _globals['_LISTTASKSREQUEST']._serialized_end=1100
-  _globals['_LISTTASKSRESPONSE']._serialized_start=1102
-  _globals['_LISTTASKSRESPONSE']._serialized_end=1176
-  _globals['_CANCELTASKREQUEST']._serialized_start=1178
-  _globals['_CANCELTASKREQUEST']._serialized_end=1247
-  _globals['_CANCELTASKRESPONSE']._serialized_start=1249
-  _globals['_CANCELTASKRESPONSE']._serialized_end=1269
-  _globals['_TASKSERVICE']._serialized_start=1272
-  _globals['_TASKSERVICE']._serialized_end=1593
+  _globals['_CALLCACHERESULT']._serialized_start=3236
+  _globals['_CALLCACHERESULT']._serialized_end=3472
+  _globals['_CALLER']._serialized_start=117
+  _globals['_CALLER']._serialized_end=190
+  _globals['_CREATETASKREQUEST']._serialized_start=192
+  _globals['_CREATETASKREQUEST']._serialized_end=316
+  _globals['_CREATETASKRESULT']._serialized_start=318
+  _globals['_CREATETASKRESULT']._serialized_end=402
+  _globals['_BATCHCREATETASKSREQUEST']._serialized_start=404
+  _globals['_BATCHCREATETASKSREQUEST']._serialized_end=475
+  _globals['_BATCHCREATETASKSRESPONSE']._serialized_start=477
+  _globals['_BATCHCREATETASKSRESPONSE']._serialized_end=547
+  _globals['_CHECKTASKREQUEST']._serialized_start=549
+  _globals['_CHECKTASKREQUEST']._serialized_end=629
+  _globals['_LIMITUSE']._serialized_start=632
+  _globals['_LIMITUSE']._serialized_end=769
+  _globals['_PLACEMENT']._serialized_start=772
+  _globals['_PLACEMENT']._serialized_end=928
+  _globals['_TASKFORECAST']._serialized_start=931
+  _globals['_TASKFORECAST']._serialized_end=1103
+  _globals['_CHECKTASKRESPONSE']._serialized_start=1105
+  _globals['_CHECKTASKRESPONSE']._serialized_end=1202
+  _globals['_GETTASKREQUEST']._serialized_start=1204
+  _globals['_GETTASKREQUEST']._serialized_end=1303
+  _globals['_GETTASKRESULT']._serialized_start=1305
+  _globals['_GETTASKRESULT']._serialized_end=1398
+  _globals['_BATCHGETTASKSREQUEST']._serialized_start=1400
+  _globals['_BATCHGETTASKSREQUEST']._serialized_end=1465
+  _globals['_BATCHGETTASKSRESPONSE']._serialized_start=1467
+  _globals['_BATCHGETTASKSRESPONSE']._serialized_end=1531
+  _globals['_TAGFILTER']._serialized_start=1533
+  _globals['_TAGFILTER']._serialized_end=1572
+  _globals['_LISTTASKSREQUEST']._serialized_start=1575
+  _globals['_LISTTASKSREQUEST']._serialized_end=1805
+  _globals['_LISTTASKSRESPONSE']._serialized_start=1807
+  _globals['_LISTTASKSRESPONSE']._serialized_end=1881
+  _globals['_CANCELTASKREQUEST']._serialized_start=1883
+  _globals['_CANCELTASKREQUEST']._serialized_end=1952
+  _globals['_CANCELTASKRESPONSE']._serialized_start=1954
+  _globals['_CANCELTASKRESPONSE']._serialized_end=1974
+  _globals['_CANCELMATCHINGTASKSREQUEST']._serialized_start=1977
+  _globals['_CANCELMATCHINGTASKSREQUEST']._serialized_end=2165
+  _globals['_CANCELMATCHINGTASKSRESPONSE']._serialized_start=2167
+  _globals['_CANCELMATCHINGTASKSRESPONSE']._serialized_end=2239
+  _globals['_STATECHANGESUBSCRIPTION']._serialized_start=2242
+  _globals['_STATECHANGESUBSCRIPTION']._serialized_end=2390
+  _globals['_LISTSTATECHANGESREQUEST']._serialized_start=2392
+  _globals['_LISTSTATECHANGESREQUEST']._serialized_end=2504
+  _globals['_STATECHANGE']._serialized_start=2507
+  _globals['_STATECHANGE']._serialized_end=2715
+  _globals['_LISTSTATECHANGESRESPONSE']._serialized_start=2718
+  _globals['_LISTSTATECHANGESRESPONSE']._serialized_end=2860
+  _globals['_EXPLAINCALLCACHEREQUEST']._serialized_start=2862
+  _globals['_EXPLAINCALLCACHEREQUEST']._serialized_end=2937
+  _globals['_CALLDIFFERENCE']._serialized_start=2939
+  _globals['_CALLDIFFERENCE']._serialized_end=3010
+  _globals['_EXPLAINCALLCACHERESPONSE']._serialized_start=3013
+  _globals['_EXPLAINCALLCACHERESPONSE']._serialized_end=3233
+  _globals['_TASKSERVICE']._serialized_start=3475
+  _globals['_TASKSERVICE']._serialized_end=4140
 # @@protoc_insertion_point(module_scope)

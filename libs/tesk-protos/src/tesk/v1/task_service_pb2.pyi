@@ -13,7 +13,9 @@ writes them), RetryInfo (when to retry).
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 from tesk.v1 import task_pb2 as _task_pb2
 import builtins as _builtins
@@ -26,6 +28,48 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _CallCacheResult:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CallCacheResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CallCacheResult.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CALL_CACHE_RESULT_UNSPECIFIED: _CallCacheResult.ValueType  # 0
+    CALL_CACHE_RESULT_OFF: _CallCacheResult.ValueType  # 1
+    """The cache was off when the task was created."""
+    CALL_CACHE_RESULT_NO_KEY: _CallCacheResult.ValueType  # 2
+    """The task has no key: something of it has no identity."""
+    CALL_CACHE_RESULT_PENDING: _CallCacheResult.ValueType  # 3
+    """It has not begun, or the check has not ended."""
+    CALL_CACHE_RESULT_HIT: _CallCacheResult.ValueType  # 4
+    """The results of `candidate` count."""
+    CALL_CACHE_RESULT_NO_CANDIDATE: _CallCacheResult.ValueType  # 5
+    """No task with the same key could be reused; `differences` are those from the
+    nearest one, `candidate`, if there is any.
+    """
+    CALL_CACHE_RESULT_DIFFERENT: _CallCacheResult.ValueType  # 6
+    """Storage or images of `candidate` are not as they were."""
+
+class CallCacheResult(_CallCacheResult, metaclass=_CallCacheResultEnumTypeWrapper):
+    """What the call cache did for a task."""
+
+CALL_CACHE_RESULT_UNSPECIFIED: CallCacheResult.ValueType  # 0
+CALL_CACHE_RESULT_OFF: CallCacheResult.ValueType  # 1
+"""The cache was off when the task was created."""
+CALL_CACHE_RESULT_NO_KEY: CallCacheResult.ValueType  # 2
+"""The task has no key: something of it has no identity."""
+CALL_CACHE_RESULT_PENDING: CallCacheResult.ValueType  # 3
+"""It has not begun, or the check has not ended."""
+CALL_CACHE_RESULT_HIT: CallCacheResult.ValueType  # 4
+"""The results of `candidate` count."""
+CALL_CACHE_RESULT_NO_CANDIDATE: CallCacheResult.ValueType  # 5
+"""No task with the same key could be reused; `differences` are those from the
+nearest one, `candidate`, if there is any.
+"""
+CALL_CACHE_RESULT_DIFFERENT: CallCacheResult.ValueType  # 6
+"""Storage or images of `candidate` are not as they were."""
+Global___CallCacheResult: _TypeAlias = CallCacheResult  # noqa: Y015
 
 @_typing.final
 class Caller(_message.Message):
@@ -173,6 +217,206 @@ class BatchCreateTasksResponse(_message.Message):
 Global___BatchCreateTasksResponse: _TypeAlias = BatchCreateTasksResponse  # noqa: Y015
 
 @_typing.final
+class CheckTaskRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    TASK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def caller(self) -> Global___Caller: ...
+    @_builtins.property
+    def task(self) -> _task_pb2.Task:
+        """As of CreateTaskRequest."""
+
+    def __init__(
+        self,
+        *,
+        caller: Global___Caller | None = ...,
+        task: _task_pb2.Task | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "task", b"task"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "task", b"task"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTaskRequest: _TypeAlias = CheckTaskRequest  # noqa: Y015
+
+@_typing.final
+class LimitUse(_message.Message):
+    """One limit that a task would count against, in the units of Resources."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCOPE_FIELD_NUMBER: _builtins.int
+    SUBJECT_FIELD_NUMBER: _builtins.int
+    DIMENSION_FIELD_NUMBER: _builtins.int
+    USED_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    NEEDED_FIELD_NUMBER: _builtins.int
+    scope: _builtins.str
+    """As of Wait; also `task`: the most that any one task may have."""
+    subject: _builtins.str
+    """Name of that user, group or namespace, if it has one."""
+    dimension: _builtins.str
+    """As of Wait, and `queued`."""
+    used: _builtins.float
+    """In use now; absent for `task`."""
+    limit: _builtins.float
+    needed: _builtins.float
+    """What the task adds."""
+    def __init__(
+        self,
+        *,
+        scope: _builtins.str = ...,
+        subject: _builtins.str | None = ...,
+        dimension: _builtins.str = ...,
+        used: _builtins.float | None = ...,
+        limit: _builtins.float = ...,
+        needed: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "_used", b"_used", "subject", b"subject", "used", b"used"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_subject", b"_subject", "_used", b"_used", "dimension", b"dimension", "limit", b"limit", "needed", b"needed", "scope", b"scope", "subject", b"subject", "used", b"used"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__subject: _TypeAlias = _typing.Literal["subject"]  # noqa: Y015
+    _WhichOneofArgType__subject: _TypeAlias = _typing.Literal["_subject", b"_subject"]  # noqa: Y015
+    _WhichOneofReturnType__used: _TypeAlias = _typing.Literal["used"]  # noqa: Y015
+    _WhichOneofArgType__used: _TypeAlias = _typing.Literal["_used", b"_used"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__subject) -> _WhichOneofReturnType__subject | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__used) -> _WhichOneofReturnType__used | None: ...
+
+Global___LimitUse: _TypeAlias = LimitUse  # noqa: Y015
+
+@_typing.final
+class Placement(_message.Message):
+    """Where a task would run, as far as a scheduler knows it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RUNTIME_FIELD_NUMBER: _builtins.int
+    NAMESPACES_FIELD_NUMBER: _builtins.int
+    LAYOUT_FIELD_NUMBER: _builtins.int
+    NODES_FIELD_NUMBER: _builtins.int
+    FITTING_NODES_FIELD_NUMBER: _builtins.int
+    runtime: _builtins.str
+    """`machine` (that of the server) or `cluster`."""
+    layout: _builtins.str
+    """The layout that it asks for; absent: the taskmaster decides."""
+    nodes: _builtins.int
+    """Nodes on which tasks may run, if they are known,"""
+    fitting_nodes: _builtins.int
+    """and those of them that would have room for it if nothing else ran."""
+    @_builtins.property
+    def namespaces(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Namespaces of the cluster, of which its id will choose one."""
+
+    def __init__(
+        self,
+        *,
+        runtime: _builtins.str = ...,
+        namespaces: _abc.Iterable[_builtins.str] | None = ...,
+        layout: _builtins.str | None = ...,
+        nodes: _builtins.int | None = ...,
+        fitting_nodes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fitting_nodes", b"_fitting_nodes", "_layout", b"_layout", "_nodes", b"_nodes", "fitting_nodes", b"fitting_nodes", "layout", b"layout", "nodes", b"nodes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fitting_nodes", b"_fitting_nodes", "_layout", b"_layout", "_nodes", b"_nodes", "fitting_nodes", b"fitting_nodes", "layout", b"layout", "namespaces", b"namespaces", "nodes", b"nodes", "runtime", b"runtime"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__fitting_nodes: _TypeAlias = _typing.Literal["fitting_nodes"]  # noqa: Y015
+    _WhichOneofArgType__fitting_nodes: _TypeAlias = _typing.Literal["_fitting_nodes", b"_fitting_nodes"]  # noqa: Y015
+    _WhichOneofReturnType__layout: _TypeAlias = _typing.Literal["layout"]  # noqa: Y015
+    _WhichOneofArgType__layout: _TypeAlias = _typing.Literal["_layout", b"_layout"]  # noqa: Y015
+    _WhichOneofReturnType__nodes: _TypeAlias = _typing.Literal["nodes"]  # noqa: Y015
+    _WhichOneofArgType__nodes: _TypeAlias = _typing.Literal["_nodes", b"_nodes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__fitting_nodes) -> _WhichOneofReturnType__fitting_nodes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__layout) -> _WhichOneofReturnType__layout | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__nodes) -> _WhichOneofReturnType__nodes | None: ...
+
+Global___Placement: _TypeAlias = Placement  # noqa: Y015
+
+@_typing.final
+class TaskForecast(_message.Message):
+    """What a task would meet."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMITS_FIELD_NUMBER: _builtins.int
+    PLACEMENT_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    WARNINGS_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    """What it would wait for; empty: it would start at once."""
+    reason_code: _builtins.str
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___LimitUse]:
+        """All that bind it, whether or not they leave room."""
+
+    @_builtins.property
+    def placement(self) -> Global___Placement: ...
+    @_builtins.property
+    def wait(self) -> _task_pb2.Wait:
+        """The same as data."""
+
+    @_builtins.property
+    def warnings(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Lines that its `system_logs` would begin with."""
+
+    def __init__(
+        self,
+        *,
+        limits: _abc.Iterable[Global___LimitUse] | None = ...,
+        placement: Global___Placement | None = ...,
+        reason: _builtins.str = ...,
+        reason_code: _builtins.str = ...,
+        wait: _task_pb2.Wait | None = ...,
+        warnings: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["placement", b"placement", "wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limits", b"limits", "placement", b"placement", "reason", b"reason", "reason_code", b"reason_code", "wait", b"wait", "warnings", b"warnings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskForecast: _TypeAlias = TaskForecast  # noqa: Y015
+
+@_typing.final
+class CheckTaskResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REFUSAL_FIELD_NUMBER: _builtins.int
+    FORECAST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def refusal(self) -> _status_pb2.Status:
+        """How BatchCreateTasks would refuse it; absent: it would be accepted."""
+
+    @_builtins.property
+    def forecast(self) -> Global___TaskForecast:
+        """Absent if it is refused for what is wrong with the task itself."""
+
+    def __init__(
+        self,
+        *,
+        refusal: _status_pb2.Status | None = ...,
+        forecast: Global___TaskForecast | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "refusal", b"refusal"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["forecast", b"forecast", "refusal", b"refusal"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckTaskResponse: _TypeAlias = CheckTaskResponse  # noqa: Y015
+
+@_typing.final
 class GetTaskRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -303,6 +547,7 @@ class ListTasksRequest(_message.Message):
     TAGS_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPLAIN_FIELD_NUMBER: _builtins.int
     view: _task_pb2.TaskView.ValueType
     name_prefix: _builtins.str
     """Literal, case-sensitive prefix of `name`; empty = no condition."""
@@ -312,6 +557,8 @@ class ListTasksRequest(_message.Message):
     """1..2047; 0 = 256."""
     page_token: _builtins.str
     """`next_page_token` of the page before; empty = first page."""
+    explain: _builtins.bool
+    """Fill in `reason`, `reason_code` and `wait`, without positions, in view BASIC also."""
     @_builtins.property
     def caller(self) -> Global___Caller: ...
     @_builtins.property
@@ -328,10 +575,11 @@ class ListTasksRequest(_message.Message):
         tags: _abc.Iterable[Global___TagFilter] | None = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        explain: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name_prefix", b"name_prefix", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tags", b"tags", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "explain", b"explain", "name_prefix", b"name_prefix", "page_size", b"page_size", "page_token", b"page_token", "state", b"state", "tags", b"tags", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -398,3 +646,323 @@ class CancelTaskResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelTaskResponse: _TypeAlias = CancelTaskResponse  # noqa: Y015
+
+@_typing.final
+class CancelMatchingTasksRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    NAME_PREFIX_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    name_prefix: _builtins.str
+    """Conditions, as those of ListTasksRequest; all must hold. Without a state: every
+    task that can be canceled.
+    """
+    state: _task_pb2.TaskState.ValueType
+    """QUEUED, INITIALIZING, RUNNING or UNSPECIFIED."""
+    dry_run: _builtins.bool
+    """True: only tells which."""
+    page_token: _builtins.str
+    @_builtins.property
+    def caller(self) -> Global___Caller: ...
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagFilter]: ...
+    def __init__(
+        self,
+        *,
+        caller: Global___Caller | None = ...,
+        name_prefix: _builtins.str = ...,
+        state: _task_pb2.TaskState.ValueType = ...,
+        tags: _abc.Iterable[Global___TagFilter] | None = ...,
+        dry_run: _builtins.bool = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "dry_run", b"dry_run", "name_prefix", b"name_prefix", "page_token", b"page_token", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelMatchingTasksRequest: _TypeAlias = CancelMatchingTasksRequest  # noqa: Y015
+
+@_typing.final
+class CancelMatchingTasksResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TASK_IDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty on the last page."""
+    @_builtins.property
+    def task_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Tasks that were canceled, or would be."""
+
+    def __init__(
+        self,
+        *,
+        task_ids: _abc.Iterable[_builtins.str] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "task_ids", b"task_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancelMatchingTasksResponse: _TypeAlias = CancelMatchingTasksResponse  # noqa: Y015
+
+@_typing.final
+class StateChangeSubscription(_message.Message):
+    """Conditions, as those of ListTasksRequest; all must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    NAME_PREFIX_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    name_prefix: _builtins.str
+    state: _task_pb2.TaskState.ValueType
+    """Only changes to this state; UNSPECIFIED = to any."""
+    @_builtins.property
+    def caller(self) -> Global___Caller: ...
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedCompositeFieldContainer[Global___TagFilter]: ...
+    def __init__(
+        self,
+        *,
+        caller: Global___Caller | None = ...,
+        name_prefix: _builtins.str = ...,
+        state: _task_pb2.TaskState.ValueType = ...,
+        tags: _abc.Iterable[Global___TagFilter] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "name_prefix", b"name_prefix", "state", b"state", "tags", b"tags"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateChangeSubscription: _TypeAlias = StateChangeSubscription  # noqa: Y015
+
+@_typing.final
+class ListStateChangesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBSCRIPTIONS_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    after: _builtins.str
+    """`cursor` of a change or `next_cursor`; empty = the end: no changes, and where to
+    go on.
+    """
+    limit: _builtins.int
+    """1..1000; 0 = 1,000."""
+    @_builtins.property
+    def subscriptions(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateChangeSubscription]:
+        """At most 1,024."""
+
+    def __init__(
+        self,
+        *,
+        subscriptions: _abc.Iterable[Global___StateChangeSubscription] | None = ...,
+        after: _builtins.str = ...,
+        limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "limit", b"limit", "subscriptions", b"subscriptions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStateChangesRequest: _TypeAlias = ListStateChangesRequest  # noqa: Y015
+
+@_typing.final
+class StateChange(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    REASON_CODE_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    MATCHED_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Of the change: those after it have larger ones."""
+    cursor: _builtins.str
+    """For clients, to continue after it."""
+    task_id: _builtins.str
+    name: _builtins.str
+    """The first 256 characters of that of the task; empty if it was deleted meanwhile."""
+    state: _task_pb2.TaskState.ValueType
+    attempt: _builtins.int
+    """Number of the attempt; 0 before the first."""
+    reason_code: _builtins.str
+    """Of the end of a task."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def matched(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Indices of the subscriptions that it matches, ascending."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        cursor: _builtins.str = ...,
+        task_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        state: _task_pb2.TaskState.ValueType = ...,
+        attempt: _builtins.int = ...,
+        reason_code: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        matched: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "cursor", b"cursor", "matched", b"matched", "name", b"name", "number", b"number", "reason_code", b"reason_code", "state", b"state", "task_id", b"task_id", "time", b"time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StateChange: _TypeAlias = StateChange  # noqa: Y015
+
+@_typing.final
+class ListStateChangesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    NEXT_CURSOR_FIELD_NUMBER: _builtins.int
+    NEXT_NUMBER_FIELD_NUMBER: _builtins.int
+    HAS_MORE_FIELD_NUMBER: _builtins.int
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    next_cursor: _builtins.str
+    """After all that was looked at."""
+    next_number: _builtins.int
+    """Of the last change that was looked at; 0 = none yet."""
+    has_more: _builtins.bool
+    """Others are there already."""
+    expired: _builtins.bool
+    """What came after `after` is no longer known as a whole, or it is no cursor of this
+    store: list the tasks, and continue at `next_cursor`, the end.
+    """
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___StateChange]: ...
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___StateChange] | None = ...,
+        next_cursor: _builtins.str = ...,
+        next_number: _builtins.int = ...,
+        has_more: _builtins.bool = ...,
+        expired: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "expired", b"expired", "has_more", b"has_more", "next_cursor", b"next_cursor", "next_number", b"next_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListStateChangesResponse: _TypeAlias = ListStateChangesResponse  # noqa: Y015
+
+@_typing.final
+class ExplainCallCacheRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CALLER_FIELD_NUMBER: _builtins.int
+    TASK_ID_FIELD_NUMBER: _builtins.int
+    task_id: _builtins.str
+    @_builtins.property
+    def caller(self) -> Global___Caller: ...
+    def __init__(
+        self,
+        *,
+        caller: Global___Caller | None = ...,
+        task_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caller", b"caller", "task_id", b"task_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainCallCacheRequest: _TypeAlias = ExplainCallCacheRequest  # noqa: Y015
+
+@_typing.final
+class CallDifference(_message.Message):
+    """A field in which a task differs from its nearest candidate."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIELD_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    CANDIDATE_VALUE_FIELD_NUMBER: _builtins.int
+    field: _builtins.str
+    """As in `executors[0].command`, `inputs[/data/in.txt]` or `resources.cpu_cores`."""
+    value: _builtins.str
+    """Its values; empty: it is not there. The middle of long ones is left out."""
+    candidate_value: _builtins.str
+    def __init__(
+        self,
+        *,
+        field: _builtins.str = ...,
+        value: _builtins.str = ...,
+        candidate_value: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate_value", b"candidate_value", "field", b"field", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CallDifference: _TypeAlias = CallDifference  # noqa: Y015
+
+@_typing.final
+class ExplainCallCacheResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULT_FIELD_NUMBER: _builtins.int
+    EXPLANATION_FIELD_NUMBER: _builtins.int
+    CANDIDATE_FIELD_NUMBER: _builtins.int
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    MORE_DIFFERENCES_FIELD_NUMBER: _builtins.int
+    REUSABLE_FIELD_NUMBER: _builtins.int
+    NOT_REUSABLE_FIELD_NUMBER: _builtins.int
+    result: Global___CallCacheResult.ValueType
+    explanation: _builtins.str
+    """For people: a sentence or two."""
+    candidate: _builtins.str
+    """The task that it was compared with; empty: none."""
+    more_differences: _builtins.int
+    """How many more there are."""
+    reusable: _builtins.bool
+    """Whether later tasks can have the results of this one; if it is COMPLETE and they
+    cannot, why.
+    """
+    not_reusable: _builtins.str
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[Global___CallDifference]:
+        """At most 20."""
+
+    def __init__(
+        self,
+        *,
+        result: Global___CallCacheResult.ValueType = ...,
+        explanation: _builtins.str = ...,
+        candidate: _builtins.str = ...,
+        differences: _abc.Iterable[Global___CallDifference] | None = ...,
+        more_differences: _builtins.int = ...,
+        reusable: _builtins.bool = ...,
+        not_reusable: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidate", b"candidate", "differences", b"differences", "explanation", b"explanation", "more_differences", b"more_differences", "not_reusable", b"not_reusable", "result", b"result", "reusable", b"reusable"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainCallCacheResponse: _TypeAlias = ExplainCallCacheResponse  # noqa: Y015

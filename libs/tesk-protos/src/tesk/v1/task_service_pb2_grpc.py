@@ -39,6 +39,11 @@ class TaskServiceStub:
                 request_serializer=tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksRequest.SerializeToString,
                 response_deserializer=tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksResponse.FromString,
                 _registered_method=True)
+        self.CheckTask = channel.unary_unary(
+                '/tesk.v1.TaskService/CheckTask',
+                request_serializer=tesk_dot_v1_dot_task__service__pb2.CheckTaskRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_task__service__pb2.CheckTaskResponse.FromString,
+                _registered_method=True)
         self.BatchGetTasks = channel.unary_unary(
                 '/tesk.v1.TaskService/BatchGetTasks',
                 request_serializer=tesk_dot_v1_dot_task__service__pb2.BatchGetTasksRequest.SerializeToString,
@@ -54,6 +59,21 @@ class TaskServiceStub:
                 request_serializer=tesk_dot_v1_dot_task__service__pb2.CancelTaskRequest.SerializeToString,
                 response_deserializer=tesk_dot_v1_dot_task__service__pb2.CancelTaskResponse.FromString,
                 _registered_method=True)
+        self.CancelMatchingTasks = channel.unary_unary(
+                '/tesk.v1.TaskService/CancelMatchingTasks',
+                request_serializer=tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksResponse.FromString,
+                _registered_method=True)
+        self.ListStateChanges = channel.unary_unary(
+                '/tesk.v1.TaskService/ListStateChanges',
+                request_serializer=tesk_dot_v1_dot_task__service__pb2.ListStateChangesRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_task__service__pb2.ListStateChangesResponse.FromString,
+                _registered_method=True)
+        self.ExplainCallCache = channel.unary_unary(
+                '/tesk.v1.TaskService/ExplainCallCache',
+                request_serializer=tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheResponse.FromString,
+                _registered_method=True)
 
 
 class TaskServiceServicer:
@@ -68,6 +88,16 @@ class TaskServiceServicer:
         (store not writable, shutting down), UNAUTHENTICATED, RESOURCE_EXHAUSTED
         (too many calls at once). Per item: INVALID_ARGUMENT (larger than a limit
         allows), RESOURCE_EXHAUSTED (too many tasks queued; RetryInfo).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckTask(self, request, context):
+        """Tells what would come of a task if it were created now: whether it would be
+        accepted, by which limits it is bound, where it would run and what it would wait
+        for. Reads only, and creates nothing; an estimate, since others create and end
+        tasks meanwhile. INVALID_ARGUMENT only for a message that is no task.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -98,6 +128,31 @@ class TaskServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CancelMatchingTasks(self, request, context):
+        """Cancels one page of the caller's tasks that match; repeat with
+        `next_page_token`. Idempotent. INVALID_ARGUMENT: a page token that was not
+        issued for these filters, or a state in which a task cannot be canceled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListStateChanges(self, request, context):
+        """Reads the changes of states after a cursor, in order, for several who follow
+        tasks. What one call looks at is bounded: continue at `next_cursor`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExplainCallCache(self, request, context):
+        """Explains what the call cache did for a task, and what kept it from more. Reads
+        only. NOT_FOUND as in BatchGetTasks.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TaskServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -105,6 +160,11 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.BatchCreateTasks,
                     request_deserializer=tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksRequest.FromString,
                     response_serializer=tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksResponse.SerializeToString,
+            ),
+            'CheckTask': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckTask,
+                    request_deserializer=tesk_dot_v1_dot_task__service__pb2.CheckTaskRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_task__service__pb2.CheckTaskResponse.SerializeToString,
             ),
             'BatchGetTasks': grpc.unary_unary_rpc_method_handler(
                     servicer.BatchGetTasks,
@@ -120,6 +180,21 @@ def add_TaskServiceServicer_to_server(servicer, server):
                     servicer.CancelTask,
                     request_deserializer=tesk_dot_v1_dot_task__service__pb2.CancelTaskRequest.FromString,
                     response_serializer=tesk_dot_v1_dot_task__service__pb2.CancelTaskResponse.SerializeToString,
+            ),
+            'CancelMatchingTasks': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelMatchingTasks,
+                    request_deserializer=tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksResponse.SerializeToString,
+            ),
+            'ListStateChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListStateChanges,
+                    request_deserializer=tesk_dot_v1_dot_task__service__pb2.ListStateChangesRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_task__service__pb2.ListStateChangesResponse.SerializeToString,
+            ),
+            'ExplainCallCache': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainCallCache,
+                    request_deserializer=tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -149,6 +224,33 @@ class TaskService:
             '/tesk.v1.TaskService/BatchCreateTasks',
             tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksRequest.SerializeToString,
             tesk_dot_v1_dot_task__service__pb2.BatchCreateTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckTask(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TaskService/CheckTask',
+            tesk_dot_v1_dot_task__service__pb2.CheckTaskRequest.SerializeToString,
+            tesk_dot_v1_dot_task__service__pb2.CheckTaskResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -230,6 +332,87 @@ class TaskService:
             '/tesk.v1.TaskService/CancelTask',
             tesk_dot_v1_dot_task__service__pb2.CancelTaskRequest.SerializeToString,
             tesk_dot_v1_dot_task__service__pb2.CancelTaskResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelMatchingTasks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TaskService/CancelMatchingTasks',
+            tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksRequest.SerializeToString,
+            tesk_dot_v1_dot_task__service__pb2.CancelMatchingTasksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListStateChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TaskService/ListStateChanges',
+            tesk_dot_v1_dot_task__service__pb2.ListStateChangesRequest.SerializeToString,
+            tesk_dot_v1_dot_task__service__pb2.ListStateChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainCallCache(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TaskService/ExplainCallCache',
+            tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheRequest.SerializeToString,
+            tesk_dot_v1_dot_task__service__pb2.ExplainCallCacheResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,12 @@ class TaskServiceStub:
     (too many calls at once). Per item: INVALID_ARGUMENT (larger than a limit
     allows), RESOURCE_EXHAUSTED (too many tasks queued; RetryInfo).
     """
+    CheckTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CheckTaskRequest, _task_service_pb2.CheckTaskResponse]
+    """Tells what would come of a task if it were created now: whether it would be
+    accepted, by which limits it is bound, where it would run and what it would wait
+    for. Reads only, and creates nothing; an estimate, since others create and end
+    tasks meanwhile. INVALID_ARGUMENT only for a message that is no task.
+    """
     BatchGetTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.BatchGetTasksRequest, _task_service_pb2.BatchGetTasksResponse]
     """Reads tasks by id. Per item: NOT_FOUND if there is no such task or the
     caller may not see it.
@@ -60,6 +66,19 @@ class TaskServiceStub:
     CancelTask: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]
     """Cancels a task. Idempotent; a final task stays as it is.
     NOT_FOUND as in BatchGetTasks.
+    """
+    CancelMatchingTasks: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.CancelMatchingTasksRequest, _task_service_pb2.CancelMatchingTasksResponse]
+    """Cancels one page of the caller's tasks that match; repeat with
+    `next_page_token`. Idempotent. INVALID_ARGUMENT: a page token that was not
+    issued for these filters, or a state in which a task cannot be canceled.
+    """
+    ListStateChanges: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ListStateChangesRequest, _task_service_pb2.ListStateChangesResponse]
+    """Reads the changes of states after a cursor, in order, for several who follow
+    tasks. What one call looks at is bounded: continue at `next_cursor`.
+    """
+    ExplainCallCache: _grpc.UnaryUnaryMultiCallable[_task_service_pb2.ExplainCallCacheRequest, _task_service_pb2.ExplainCallCacheResponse]
+    """Explains what the call cache did for a task, and what kept it from more. Reads
+    only. NOT_FOUND as in BatchGetTasks.
     """
 
 @_typing.type_check_only
@@ -75,6 +94,12 @@ class TaskServiceAsyncStub(TaskServiceStub):
     (too many calls at once). Per item: INVALID_ARGUMENT (larger than a limit
     allows), RESOURCE_EXHAUSTED (too many tasks queued; RetryInfo).
     """
+    CheckTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CheckTaskRequest, _task_service_pb2.CheckTaskResponse]  # type: ignore[assignment]
+    """Tells what would come of a task if it were created now: whether it would be
+    accepted, by which limits it is bound, where it would run and what it would wait
+    for. Reads only, and creates nothing; an estimate, since others create and end
+    tasks meanwhile. INVALID_ARGUMENT only for a message that is no task.
+    """
     BatchGetTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.BatchGetTasksRequest, _task_service_pb2.BatchGetTasksResponse]  # type: ignore[assignment]
     """Reads tasks by id. Per item: NOT_FOUND if there is no such task or the
     caller may not see it.
@@ -87,6 +112,19 @@ class TaskServiceAsyncStub(TaskServiceStub):
     CancelTask: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CancelTaskRequest, _task_service_pb2.CancelTaskResponse]  # type: ignore[assignment]
     """Cancels a task. Idempotent; a final task stays as it is.
     NOT_FOUND as in BatchGetTasks.
+    """
+    CancelMatchingTasks: _aio.UnaryUnaryMultiCallable[_task_service_pb2.CancelMatchingTasksRequest, _task_service_pb2.CancelMatchingTasksResponse]  # type: ignore[assignment]
+    """Cancels one page of the caller's tasks that match; repeat with
+    `next_page_token`. Idempotent. INVALID_ARGUMENT: a page token that was not
+    issued for these filters, or a state in which a task cannot be canceled.
+    """
+    ListStateChanges: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ListStateChangesRequest, _task_service_pb2.ListStateChangesResponse]  # type: ignore[assignment]
+    """Reads the changes of states after a cursor, in order, for several who follow
+    tasks. What one call looks at is bounded: continue at `next_cursor`.
+    """
+    ExplainCallCache: _aio.UnaryUnaryMultiCallable[_task_service_pb2.ExplainCallCacheRequest, _task_service_pb2.ExplainCallCacheResponse]  # type: ignore[assignment]
+    """Explains what the call cache did for a task, and what kept it from more. Reads
+    only. NOT_FOUND as in BatchGetTasks.
     """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +142,18 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         (store not writable, shutting down), UNAUTHENTICATED, RESOURCE_EXHAUSTED
         (too many calls at once). Per item: INVALID_ARGUMENT (larger than a limit
         allows), RESOURCE_EXHAUSTED (too many tasks queued; RetryInfo).
+        """
+
+    @_abc_1.abstractmethod
+    def CheckTask(
+        self,
+        request: _task_service_pb2.CheckTaskRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.CheckTaskResponse, _abc.Awaitable[_task_service_pb2.CheckTaskResponse]]:
+        """Tells what would come of a task if it were created now: whether it would be
+        accepted, by which limits it is bound, where it would run and what it would wait
+        for. Reads only, and creates nothing; an estimate, since others create and end
+        tasks meanwhile. INVALID_ARGUMENT only for a message that is no task.
         """
 
     @_abc_1.abstractmethod
@@ -135,6 +185,37 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_task_service_pb2.CancelTaskResponse, _abc.Awaitable[_task_service_pb2.CancelTaskResponse]]:
         """Cancels a task. Idempotent; a final task stays as it is.
         NOT_FOUND as in BatchGetTasks.
+        """
+
+    @_abc_1.abstractmethod
+    def CancelMatchingTasks(
+        self,
+        request: _task_service_pb2.CancelMatchingTasksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.CancelMatchingTasksResponse, _abc.Awaitable[_task_service_pb2.CancelMatchingTasksResponse]]:
+        """Cancels one page of the caller's tasks that match; repeat with
+        `next_page_token`. Idempotent. INVALID_ARGUMENT: a page token that was not
+        issued for these filters, or a state in which a task cannot be canceled.
+        """
+
+    @_abc_1.abstractmethod
+    def ListStateChanges(
+        self,
+        request: _task_service_pb2.ListStateChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.ListStateChangesResponse, _abc.Awaitable[_task_service_pb2.ListStateChangesResponse]]:
+        """Reads the changes of states after a cursor, in order, for several who follow
+        tasks. What one call looks at is bounded: continue at `next_cursor`.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainCallCache(
+        self,
+        request: _task_service_pb2.ExplainCallCacheRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_task_service_pb2.ExplainCallCacheResponse, _abc.Awaitable[_task_service_pb2.ExplainCallCacheResponse]]:
+        """Explains what the call cache did for a task, and what kept it from more. Reads
+        only. NOT_FOUND as in BatchGetTasks.
         """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,33 +26,47 @@ from tesk.v1 import assignment_service_pb2 as tesk_dot_v1_dot_assignment__servic
 from tesk.v1 import task_pb2 as tesk_dot_v1_dot_task__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etesk/v1/transfer_service.proto\x12\x07tesk.v1\x1a tesk/v1/assignment_service.proto\x1a\x12tesk/v1/task.proto\"^\n\x12GetTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\"v\n\x13GetTransferResponse\x12\x1e\n\x06inputs\x18\x01 \x03(\x0b\x32\x0e.tesk.v1.Input\x12 \n\x07outputs\x18\x02 \x03(\x0b\x32\x0f.tesk.v1.Output\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x03(\t\"\xe8\x01\n\x15ReportProgressRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\x12\n\nfiles_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x66iles_total\x18\x04 \x01(\x03\x12\x12\n\nbytes_done\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x06 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x07 \x01(\x03\x12\x0c\n\x04path\x18\x08 \x01(\t\x12\x0b\n\x03url\x18\t \x01(\t\"\x18\n\x16ReportProgressResponse\"a\n\x15\x41\x64\x64OutputFilesRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x16.tesk.v1.OutputFileLog\"\x18\n\x16\x41\x64\x64OutputFilesResponse\"\xa7\x02\n\x15\x46inishTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\r\n\x05\x66iles\x18\x06 \x01(\x03\x12\r\n\x05\x62ytes\x18\x07 \x01(\x03\x12%\n\x05moved\x18\x08 \x03(\x0b\x32\x16.tesk.v1.MovedByScheme\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x15\n\rresumed_files\x18\n \x01(\x03\x12\x15\n\rresumed_bytes\x18\x0b \x01(\x03\x12\x0e\n\x06sha256\x18\x0c \x01(\tJ\x04\x08\x04\x10\x05R\ttransient\"^\n\rMovedByScheme\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\"\x18\n\x16\x46inishTransferResponse*S\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_INPUTS\x10\x01\x12\x15\n\x11\x44IRECTION_OUTPUTS\x10\x02\x32\xd4\x02\n\x0fTransferService\x12H\n\x0bGetTransfer\x12\x1b.tesk.v1.GetTransferRequest\x1a\x1c.tesk.v1.GetTransferResponse\x12Q\n\x0eReportProgress\x12\x1e.tesk.v1.ReportProgressRequest\x1a\x1f.tesk.v1.ReportProgressResponse\x12Q\n\x0e\x41\x64\x64OutputFiles\x12\x1e.tesk.v1.AddOutputFilesRequest\x1a\x1f.tesk.v1.AddOutputFilesResponse\x12Q\n\x0e\x46inishTransfer\x12\x1e.tesk.v1.FinishTransferRequest\x1a\x1f.tesk.v1.FinishTransferResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etesk/v1/transfer_service.proto\x12\x07tesk.v1\x1a tesk/v1/assignment_service.proto\x1a\x12tesk/v1/task.proto\"^\n\x12GetTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\"\x91\x01\n\x13GetTransferResponse\x12\x1e\n\x06inputs\x18\x01 \x03(\x0b\x32\x0e.tesk.v1.Input\x12 \n\x07outputs\x18\x02 \x03(\x0b\x32\x0f.tesk.v1.Output\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x03(\t\x12\x19\n\x11record_identities\x18\x05 \x01(\x08\"\xe8\x01\n\x15ReportProgressRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\x12\n\nfiles_done\x18\x03 \x01(\x03\x12\x13\n\x0b\x66iles_total\x18\x04 \x01(\x03\x12\x12\n\nbytes_done\x18\x05 \x01(\x03\x12\x13\n\x0b\x62ytes_total\x18\x06 \x01(\x03\x12\x18\n\x10\x62ytes_per_second\x18\x07 \x01(\x03\x12\x0c\n\x04path\x18\x08 \x01(\t\x12\x0b\n\x03url\x18\t \x01(\t\"\x18\n\x16ReportProgressResponse\"a\n\x15\x41\x64\x64OutputFilesRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x16.tesk.v1.OutputFileLog\"\x18\n\x16\x41\x64\x64OutputFilesResponse\"\xe4\x02\n\x15\x46inishTransferRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12%\n\tdirection\x18\x02 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\r\n\x05\x66iles\x18\x06 \x01(\x03\x12\r\n\x05\x62ytes\x18\x07 \x01(\x03\x12%\n\x05moved\x18\x08 \x03(\x0b\x32\x16.tesk.v1.MovedByScheme\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x15\n\rresumed_files\x18\n \x01(\x03\x12\x15\n\rresumed_bytes\x18\x0b \x01(\x03\x12\x0e\n\x06sha256\x18\x0c \x01(\t\x12\x12\n\nidentified\x18\r \x01(\x08\x12\'\n\x0binput_sizes\x18\x0e \x03(\x0b\x32\x12.tesk.v1.InputSizeJ\x04\x08\x04\x10\x05R\ttransient\"^\n\rMovedByScheme\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\r\n\x05\x66iles\x18\x02 \x01(\x03\x12\r\n\x05\x62ytes\x18\x03 \x01(\x03\x12\x0f\n\x07seconds\x18\x04 \x01(\x01\x12\x0e\n\x06\x66\x61iled\x18\x05 \x01(\x03\"\x18\n\x16\x46inishTransferResponse\"v\n\x0c\x46ileIdentity\x12%\n\tdirection\x18\x01 \x01(\x0e\x32\x12.tesk.v1.Direction\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x10\n\x08identity\x18\x05 \x01(\t\"c\n\x18\x41\x64\x64\x46ileIdentitiesRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12$\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x15.tesk.v1.FileIdentity\"-\n\x19\x41\x64\x64\x46ileIdentitiesResponse\x12\x10\n\x08unwanted\x18\x01 \x01(\x08\"4\n\x0fGetCheckRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\"w\n\x10GetCheckResponse\x12\x1e\n\x06inputs\x18\x01 \x03(\x0b\x32\x0e.tesk.v1.Input\x12$\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x15.tesk.v1.FileIdentity\x12\r\n\x05owner\x18\x03 \x01(\t\x12\x0e\n\x06groups\x18\x04 \x03(\t\"K\n\x12\x46inishCheckRequest\x12!\n\x07\x61ttempt\x18\x01 \x01(\x0b\x32\x10.tesk.v1.Attempt\x12\x12\n\ndifference\x18\x02 \x01(\t\"\x15\n\x13\x46inishCheckResponse*S\n\tDirection\x12\x19\n\x15\x44IRECTION_UNSPECIFIED\x10\x00\x12\x14\n\x10\x44IRECTION_INPUTS\x10\x01\x12\x15\n\x11\x44IRECTION_OUTPUTS\x10\x02\x32\xbb\x04\n\x0fTransferService\x12H\n\x0bGetTransfer\x12\x1b.tesk.v1.GetTransferRequest\x1a\x1c.tesk.v1.GetTransferResponse\x12Q\n\x0eReportProgress\x12\x1e.tesk.v1.ReportProgressRequest\x1a\x1f.tesk.v1.ReportProgressResponse\x12Q\n\x0e\x41\x64\x64OutputFiles\x12\x1e.tesk.v1.AddOutputFilesRequest\x1a\x1f.tesk.v1.AddOutputFilesResponse\x12Q\n\x0e\x46inishTransfer\x12\x1e.tesk.v1.FinishTransferRequest\x1a\x1f.tesk.v1.FinishTransferResponse\x12Z\n\x11\x41\x64\x64\x46ileIdentities\x12!.tesk.v1.AddFileIdentitiesRequest\x1a\".tesk.v1.AddFileIdentitiesResponse\x12?\n\x08GetCheck\x12\x18.tesk.v1.GetCheckRequest\x1a\x19.tesk.v1.GetCheckResponse\x12H\n\x0b\x46inishCheck\x12\x1b.tesk.v1.FinishCheckRequest\x1a\x1c.tesk.v1.FinishCheckResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tesk.v1.transfer_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DIRECTION']._serialized_start=1119
-  _globals['_DIRECTION']._serialized_end=1202
+  _globals['_DIRECTION']._serialized_start=1751
+  _globals['_DIRECTION']._serialized_end=1834
   _globals['_GETTRANSFERREQUEST']._serialized_start=97
   _globals['_GETTRANSFERREQUEST']._serialized_end=191
-  _globals['_GETTRANSFERRESPONSE']._serialized_start=193
-  _globals['_GETTRANSFERRESPONSE']._serialized_end=311
-  _globals['_REPORTPROGRESSREQUEST']._serialized_start=314
-  _globals['_REPORTPROGRESSREQUEST']._serialized_end=546
-  _globals['_REPORTPROGRESSRESPONSE']._serialized_start=548
-  _globals['_REPORTPROGRESSRESPONSE']._serialized_end=572
-  _globals['_ADDOUTPUTFILESREQUEST']._serialized_start=574
-  _globals['_ADDOUTPUTFILESREQUEST']._serialized_end=671
-  _globals['_ADDOUTPUTFILESRESPONSE']._serialized_start=673
-  _globals['_ADDOUTPUTFILESRESPONSE']._serialized_end=697
-  _globals['_FINISHTRANSFERREQUEST']._serialized_start=700
-  _globals['_FINISHTRANSFERREQUEST']._serialized_end=995
-  _globals['_MOVEDBYSCHEME']._serialized_start=997
-  _globals['_MOVEDBYSCHEME']._serialized_end=1091
-  _globals['_FINISHTRANSFERRESPONSE']._serialized_start=1093
-  _globals['_FINISHTRANSFERRESPONSE']._serialized_end=1117
-  _globals['_TRANSFERSERVICE']._serialized_start=1205
-  _globals['_TRANSFERSERVICE']._serialized_end=1545
+  _globals['_GETTRANSFERRESPONSE']._serialized_start=194
+  _globals['_GETTRANSFERRESPONSE']._serialized_end=339
+  _globals['_REPORTPROGRESSREQUEST']._serialized_start=342
+  _globals['_REPORTPROGRESSREQUEST']._serialized_end=574
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_start=576
+  _globals['_REPORTPROGRESSRESPONSE']._serialized_end=600
+  _globals['_ADDOUTPUTFILESREQUEST']._serialized_start=602
+  _globals['_ADDOUTPUTFILESREQUEST']._serialized_end=699
+  _globals['_ADDOUTPUTFILESRESPONSE']._serialized_start=701
+  _globals['_ADDOUTPUTFILESRESPONSE']._serialized_end=725
+  _globals['_FINISHTRANSFERREQUEST']._serialized_start=728
+  _globals['_FINISHTRANSFERREQUEST']._serialized_end=1084
+  _globals['_MOVEDBYSCHEME']._serialized_start=1086
+  _globals['_MOVEDBYSCHEME']._serialized_end=1180
+  _globals['_FINISHTRANSFERRESPONSE']._serialized_start=1182
+  _globals['_FINISHTRANSFERRESPONSE']._serialized_end=1206
+  _globals['_FILEIDENTITY']._serialized_start=1208
+  _globals['_FILEIDENTITY']._serialized_end=1326
+  _globals['_ADDFILEIDENTITIESREQUEST']._serialized_start=1328
+  _globals['_ADDFILEIDENTITIESREQUEST']._serialized_end=1427
+  _globals['_ADDFILEIDENTITIESRESPONSE']._serialized_start=1429
+  _globals['_ADDFILEIDENTITIESRESPONSE']._serialized_end=1474
+  _globals['_GETCHECKREQUEST']._serialized_start=1476
+  _globals['_GETCHECKREQUEST']._serialized_end=1528
+  _globals['_GETCHECKRESPONSE']._serialized_start=1530
+  _globals['_GETCHECKRESPONSE']._serialized_end=1649
+  _globals['_FINISHCHECKREQUEST']._serialized_start=1651
+  _globals['_FINISHCHECKREQUEST']._serialized_end=1726
+  _globals['_FINISHCHECKRESPONSE']._serialized_start=1728
+  _globals['_FINISHCHECKRESPONSE']._serialized_end=1749
+  _globals['_TRANSFERSERVICE']._serialized_start=1837
+  _globals['_TRANSFERSERVICE']._serialized_end=2408
 # @@protoc_insertion_point(module_scope)

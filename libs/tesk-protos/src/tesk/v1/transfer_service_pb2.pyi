@@ -74,10 +74,13 @@ class GetTransferResponse(_message.Message):
     OUTPUTS_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
     GROUPS_FIELD_NUMBER: _builtins.int
+    RECORD_IDENTITIES_FIELD_NUMBER: _builtins.int
     owner: _builtins.str
     """Owner of the task: decides which credentials the filer uses. "" in open mode, and
     from schedulers that do not say.
     """
+    record_identities: _builtins.bool
+    """Record the identities of the files by AddFileIdentities."""
     @_builtins.property
     def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Input]:
         """With `content`. Only for DIRECTION_INPUTS."""
@@ -97,10 +100,11 @@ class GetTransferResponse(_message.Message):
         outputs: _abc.Iterable[_task_pb2.Output] | None = ...,
         owner: _builtins.str = ...,
         groups: _abc.Iterable[_builtins.str] | None = ...,
+        record_identities: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "inputs", b"inputs", "outputs", b"outputs", "owner", b"owner"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["groups", b"groups", "inputs", b"inputs", "outputs", b"outputs", "owner", b"owner", "record_identities", b"record_identities"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -222,6 +226,8 @@ class FinishTransferRequest(_message.Message):
     RESUMED_FILES_FIELD_NUMBER: _builtins.int
     RESUMED_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    IDENTIFIED_FIELD_NUMBER: _builtins.int
+    INPUT_SIZES_FIELD_NUMBER: _builtins.int
     direction: Global___Direction.ValueType
     error: _builtins.str
     """Empty = everything arrived, verified. Otherwise what went wrong, naming
@@ -241,6 +247,10 @@ class FinishTransferRequest(_message.Message):
     """The files' sha256, as lines of `sha256sum`, or the digest of that list where
     it is long, for `metadata`; at most 4 KiB. Empty: not wanted.
     """
+    identified: _builtins.bool
+    """Each file that moved was given to AddFileIdentities, those without an identity also;
+    `content` is none. Otherwise the attempt cannot be reused.
+    """
     @_builtins.property
     def attempt(self) -> _assignment_service_pb2.Attempt: ...
     @_builtins.property
@@ -250,6 +260,12 @@ class FinishTransferRequest(_message.Message):
     @_builtins.property
     def moved(self) -> _containers.RepeatedCompositeFieldContainer[Global___MovedByScheme]:
         """The same by scheme of url; `content` for what was in the task itself."""
+
+    @_builtins.property
+    def input_sizes(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.InputSize]:
+        """With success of DIRECTION_INPUTS: what arrived of each, once for each index; at most
+        10,000. Empty from an earlier release. References, which are mounted, are omitted.
+        """
 
     def __init__(
         self,
@@ -265,10 +281,12 @@ class FinishTransferRequest(_message.Message):
         resumed_files: _builtins.int = ...,
         resumed_bytes: _builtins.int = ...,
         sha256: _builtins.str = ...,
+        identified: _builtins.bool = ...,
+        input_sizes: _abc.Iterable[_task_pb2.InputSize] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "moved", b"moved", "resumed_bytes", b"resumed_bytes", "resumed_files", b"resumed_files", "seconds", b"seconds", "sha256", b"sha256", "warnings", b"warnings"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "bytes", b"bytes", "direction", b"direction", "error", b"error", "files", b"files", "identified", b"identified", "input_sizes", b"input_sizes", "moved", b"moved", "resumed_bytes", b"resumed_bytes", "resumed_files", b"resumed_files", "seconds", b"seconds", "sha256", b"sha256", "warnings", b"warnings"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -323,3 +341,185 @@ class FinishTransferResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FinishTransferResponse: _TypeAlias = FinishTransferResponse  # noqa: Y015
+
+@_typing.final
+class FileIdentity(_message.Message):
+    """What a file was when it moved."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIRECTION_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    IDENTITY_FIELD_NUMBER: _builtins.int
+    direction: Global___Direction.ValueType
+    url: _builtins.str
+    """Without credentials, and normalized as for AddOutputFiles."""
+    path: _builtins.str
+    """In the container."""
+    size_bytes: _builtins.int
+    identity: _builtins.str
+    """What the storage names this content by, and no other content at this url: kind and
+    value, as in `etag "9b2c"` or `generation 17`. Compared octet by octet. Empty: it
+    has no such name, so that the attempt cannot be reused.
+    """
+    def __init__(
+        self,
+        *,
+        direction: Global___Direction.ValueType = ...,
+        url: _builtins.str = ...,
+        path: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        identity: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["direction", b"direction", "identity", b"identity", "path", b"path", "size_bytes", b"size_bytes", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileIdentity: _TypeAlias = FileIdentity  # noqa: Y015
+
+@_typing.final
+class AddFileIdentitiesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempt(self) -> _assignment_service_pb2.Attempt: ...
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileIdentity]: ...
+    def __init__(
+        self,
+        *,
+        attempt: _assignment_service_pb2.Attempt | None = ...,
+        files: _abc.Iterable[Global___FileIdentity] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddFileIdentitiesRequest: _TypeAlias = AddFileIdentitiesRequest  # noqa: Y015
+
+@_typing.final
+class AddFileIdentitiesResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNWANTED_FIELD_NUMBER: _builtins.int
+    unwanted: _builtins.bool
+    """The attempt cannot be reused in any case: no more of them are needed."""
+    def __init__(
+        self,
+        *,
+        unwanted: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["unwanted", b"unwanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddFileIdentitiesResponse: _TypeAlias = AddFileIdentitiesResponse  # noqa: Y015
+
+@_typing.final
+class GetCheckRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempt(self) -> _assignment_service_pb2.Attempt: ...
+    def __init__(
+        self,
+        *,
+        attempt: _assignment_service_pb2.Attempt | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckRequest: _TypeAlias = GetCheckRequest  # noqa: Y015
+
+@_typing.final
+class GetCheckResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INPUTS_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    OWNER_FIELD_NUMBER: _builtins.int
+    GROUPS_FIELD_NUMBER: _builtins.int
+    owner: _builtins.str
+    """As in GetTransferResponse."""
+    @_builtins.property
+    def inputs(self) -> _containers.RepeatedCompositeFieldContainer[_task_pb2.Input]:
+        """Of the task, without `content`. A directory must list the same files as before,
+        neither fewer nor more.
+        """
+
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileIdentity]:
+        """Of the candidate: its inputs, and its uploaded outputs. At most 10,000 and 4 MiB."""
+
+    @_builtins.property
+    def groups(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        inputs: _abc.Iterable[_task_pb2.Input] | None = ...,
+        files: _abc.Iterable[Global___FileIdentity] | None = ...,
+        owner: _builtins.str = ...,
+        groups: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "groups", b"groups", "inputs", b"inputs", "owner", b"owner"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCheckResponse: _TypeAlias = GetCheckResponse  # noqa: Y015
+
+@_typing.final
+class FinishCheckRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPT_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    difference: _builtins.str
+    """Empty: each file is as it was. Otherwise the first difference, or why the check
+    could not be made, naming path and url without credentials; at most 1 KiB counts.
+    """
+    @_builtins.property
+    def attempt(self) -> _assignment_service_pb2.Attempt: ...
+    def __init__(
+        self,
+        *,
+        attempt: _assignment_service_pb2.Attempt | None = ...,
+        difference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "difference", b"difference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishCheckRequest: _TypeAlias = FinishCheckRequest  # noqa: Y015
+
+@_typing.final
+class FinishCheckResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FinishCheckResponse: _TypeAlias = FinishCheckResponse  # noqa: Y015

@@ -54,6 +54,21 @@ class TransferServiceStub:
                 request_serializer=tesk_dot_v1_dot_transfer__service__pb2.FinishTransferRequest.SerializeToString,
                 response_deserializer=tesk_dot_v1_dot_transfer__service__pb2.FinishTransferResponse.FromString,
                 _registered_method=True)
+        self.AddFileIdentities = channel.unary_unary(
+                '/tesk.v1.TransferService/AddFileIdentities',
+                request_serializer=tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesResponse.FromString,
+                _registered_method=True)
+        self.GetCheck = channel.unary_unary(
+                '/tesk.v1.TransferService/GetCheck',
+                request_serializer=tesk_dot_v1_dot_transfer__service__pb2.GetCheckRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_transfer__service__pb2.GetCheckResponse.FromString,
+                _registered_method=True)
+        self.FinishCheck = channel.unary_unary(
+                '/tesk.v1.TransferService/FinishCheck',
+                request_serializer=tesk_dot_v1_dot_transfer__service__pb2.FinishCheckRequest.SerializeToString,
+                response_deserializer=tesk_dot_v1_dot_transfer__service__pb2.FinishCheckResponse.FromString,
+                _registered_method=True)
 
 
 class TransferServiceServicer:
@@ -92,6 +107,32 @@ class TransferServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AddFileIdentities(self, request, context):
+        """Records the identities of files that moved, for the call cache. Only if
+        GetTransfer asked for them, and before FinishTransfer; in as many calls as
+        the message size needs, at most 1,000 files each. Idempotent by (direction, url, path).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCheck(self, request, context):
+        """What a check compares: the identities of the candidate of this attempt with what
+        the storage says now. Reads only. NOT_FOUND: there is no candidate, or no more;
+        the check ends as one that found a difference.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FinishCheck(self, request, context):
+        """Reports the result of a check. Durable when it returns; idempotent: the first
+        result is final.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TransferServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +155,21 @@ def add_TransferServiceServicer_to_server(servicer, server):
                     servicer.FinishTransfer,
                     request_deserializer=tesk_dot_v1_dot_transfer__service__pb2.FinishTransferRequest.FromString,
                     response_serializer=tesk_dot_v1_dot_transfer__service__pb2.FinishTransferResponse.SerializeToString,
+            ),
+            'AddFileIdentities': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddFileIdentities,
+                    request_deserializer=tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesResponse.SerializeToString,
+            ),
+            'GetCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCheck,
+                    request_deserializer=tesk_dot_v1_dot_transfer__service__pb2.GetCheckRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_transfer__service__pb2.GetCheckResponse.SerializeToString,
+            ),
+            'FinishCheck': grpc.unary_unary_rpc_method_handler(
+                    servicer.FinishCheck,
+                    request_deserializer=tesk_dot_v1_dot_transfer__service__pb2.FinishCheckRequest.FromString,
+                    response_serializer=tesk_dot_v1_dot_transfer__service__pb2.FinishCheckResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -224,6 +280,87 @@ class TransferService:
             '/tesk.v1.TransferService/FinishTransfer',
             tesk_dot_v1_dot_transfer__service__pb2.FinishTransferRequest.SerializeToString,
             tesk_dot_v1_dot_transfer__service__pb2.FinishTransferResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddFileIdentities(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TransferService/AddFileIdentities',
+            tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesRequest.SerializeToString,
+            tesk_dot_v1_dot_transfer__service__pb2.AddFileIdentitiesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TransferService/GetCheck',
+            tesk_dot_v1_dot_transfer__service__pb2.GetCheckRequest.SerializeToString,
+            tesk_dot_v1_dot_transfer__service__pb2.GetCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FinishCheck(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/tesk.v1.TransferService/FinishCheck',
+            tesk_dot_v1_dot_transfer__service__pb2.FinishCheckRequest.SerializeToString,
+            tesk_dot_v1_dot_transfer__service__pb2.FinishCheckResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,6 +51,20 @@ class TransferServiceStub:
     failure is replaced by the result of a later attempt to transfer. UNAVAILABLE for outputs
     as in AddOutputFiles.
     """
+    AddFileIdentities: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.AddFileIdentitiesRequest, _transfer_service_pb2.AddFileIdentitiesResponse]
+    """Records the identities of files that moved, for the call cache. Only if
+    GetTransfer asked for them, and before FinishTransfer; in as many calls as
+    the message size needs, at most 1,000 files each. Idempotent by (direction, url, path).
+    """
+    GetCheck: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.GetCheckRequest, _transfer_service_pb2.GetCheckResponse]
+    """What a check compares: the identities of the candidate of this attempt with what
+    the storage says now. Reads only. NOT_FOUND: there is no candidate, or no more;
+    the check ends as one that found a difference.
+    """
+    FinishCheck: _grpc.UnaryUnaryMultiCallable[_transfer_service_pb2.FinishCheckRequest, _transfer_service_pb2.FinishCheckResponse]
+    """Reports the result of a check. Durable when it returns; idempotent: the first
+    result is final.
+    """
 
 @_typing.type_check_only
 class TransferServiceAsyncStub(TransferServiceStub):
@@ -69,6 +83,20 @@ class TransferServiceAsyncStub(TransferServiceStub):
     """Reports the result. Durable when it returns; idempotent; a success is final, a
     failure is replaced by the result of a later attempt to transfer. UNAVAILABLE for outputs
     as in AddOutputFiles.
+    """
+    AddFileIdentities: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.AddFileIdentitiesRequest, _transfer_service_pb2.AddFileIdentitiesResponse]  # type: ignore[assignment]
+    """Records the identities of files that moved, for the call cache. Only if
+    GetTransfer asked for them, and before FinishTransfer; in as many calls as
+    the message size needs, at most 1,000 files each. Idempotent by (direction, url, path).
+    """
+    GetCheck: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.GetCheckRequest, _transfer_service_pb2.GetCheckResponse]  # type: ignore[assignment]
+    """What a check compares: the identities of the candidate of this attempt with what
+    the storage says now. Reads only. NOT_FOUND: there is no candidate, or no more;
+    the check ends as one that found a difference.
+    """
+    FinishCheck: _aio.UnaryUnaryMultiCallable[_transfer_service_pb2.FinishCheckRequest, _transfer_service_pb2.FinishCheckResponse]  # type: ignore[assignment]
+    """Reports the result of a check. Durable when it returns; idempotent: the first
+    result is final.
     """
 
 class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -109,6 +137,38 @@ class TransferServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reports the result. Durable when it returns; idempotent; a success is final, a
         failure is replaced by the result of a later attempt to transfer. UNAVAILABLE for outputs
         as in AddOutputFiles.
+        """
+
+    @_abc_1.abstractmethod
+    def AddFileIdentities(
+        self,
+        request: _transfer_service_pb2.AddFileIdentitiesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.AddFileIdentitiesResponse, _abc.Awaitable[_transfer_service_pb2.AddFileIdentitiesResponse]]:
+        """Records the identities of files that moved, for the call cache. Only if
+        GetTransfer asked for them, and before FinishTransfer; in as many calls as
+        the message size needs, at most 1,000 files each. Idempotent by (direction, url, path).
+        """
+
+    @_abc_1.abstractmethod
+    def GetCheck(
+        self,
+        request: _transfer_service_pb2.GetCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.GetCheckResponse, _abc.Awaitable[_transfer_service_pb2.GetCheckResponse]]:
+        """What a check compares: the identities of the candidate of this attempt with what
+        the storage says now. Reads only. NOT_FOUND: there is no candidate, or no more;
+        the check ends as one that found a difference.
+        """
+
+    @_abc_1.abstractmethod
+    def FinishCheck(
+        self,
+        request: _transfer_service_pb2.FinishCheckRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_transfer_service_pb2.FinishCheckResponse, _abc.Awaitable[_transfer_service_pb2.FinishCheckResponse]]:
+        """Reports the result of a check. Durable when it returns; idempotent: the first
+        result is final.
         """
 
 def add_TransferServiceServicer_to_server(servicer: TransferServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -7,57 +7,20 @@ complete, so that no thread ever waits for a client that sends or reads slowly.
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Protocol, cast
+from typing import cast
 
-from tesk_runtime.http.limits import HttpLimits
+from tesk_runtime.http.connection_owner import ConnectionOwner
 from tesk_runtime.http.parsing import Phase, RefusedError, Request, RequestReader
+from tesk_runtime.http.streaming import OpenStream, Stream
 from tesk_runtime.http.wsgi import ConnectionAddresses, Response, encode
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _NO_LINGER = struct.pack("ii", 1, 0)
 # Bodies up to this size are bounded by the number of connections.
 _SMALL_BODY = 64 * 1024
-
-
-class ConnectionOwner(Protocol):
-    """The server, as a connection sees it."""
-
-    @property
-    def limits(self) -> HttpLimits:
-        """The bounds."""
-
-    @property
-    def draining(self) -> bool:
-        """Whether a connection ends with its present request."""
-
-    def now(self) -> float:
-        """Return the time of the loop."""
-
-    def add_connection(self, connection: "Connection") -> None:
-        """Register a connection."""
-
-    def remove_connection(self, connection: "Connection") -> None:
-        """Unregister a connection."""
-
-    def reserve_memory(self, size: int) -> bool:
-        """Reserve memory for bodies, or free it if negative; False: none is left."""
-
-    def note_slow_reader(self, connection: "Connection") -> None:
-        """Note that the client does not read its response fast enough."""
-
-    def handle(
-        self,
-        request: Request,
-        addresses: ConnectionAddresses,
-        deliver: Callable[[Response], None],
-    ) -> None:
-        """Answer a request, now or later."""
-
-    def refuse(self, status: HTTPStatus, message: str) -> Response:
-        """Return the response to a request that is refused."""
 
 
 class Connection(asyncio.Protocol):
@@ -70,7 +33,7 @@ class Connection(asyncio.Protocol):
         served: Number of requests that were answered.
     """
 
-    def __init__(self, owner: ConnectionOwner) -> None:
+    def __init__(self, owner: "ConnectionOwner[Connection]") -> None:
         """Wait for ``connection_made``."""
         self._owner = owner
         self._limits = owner.limits
@@ -85,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._blocked = False  # the client does not read
         self._ended = False  # the client sends no more
         self._lingering = False  # nor does the server
+        self._stream: OpenStream | None = None
         self.deadline: float | None = None
         self.since = 0.0
         self.served = 0
@@ -92,7 +56,7 @@ class Connection(asyncio.Protocol):
     @property
     def waiting(self) -> bool:
         """Whether no request is being answered."""
-        return self._current is None
+        return self._current is None and self._stream is None
 
     @property
     def unsent(self) -> int:
@@ -113,7 +77,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
-        if self._refusal is not None or self._lingering:
+        if self._refusal is not None or self._lingering or self._stream:
             return
         try:
             self._reader.feed(data)
@@ -125,7 +89,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """Answer the requests received before; then close."""
         self._ended = True
-        if self._lingering:
+        if self._lingering or self._stream:
             self._transport.close()
         else:
             self._advance()
@@ -140,7 +104,9 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Continue: the response is in the kernel's buffers."""
         self._blocked = False
-        if self._lingering:
+        if self._stream:
+            self.deadline = None
+        elif self._lingering:
             self._wait(self._limits.linger_time)
         else:
             self._advance()
@@ -149,6 +115,9 @@ class Connection(asyncio.Protocol):
         """Free all memory and unregister."""
         self.deadline = None
         self._lingering = True
+        if self._stream:
+            self._stream.close()
+            self._stream = None
         self._reader.close()
         self._owner.reserve_memory(-self._held)
         self._held = 0
@@ -176,8 +145,12 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def drain(self) -> None:
-        """Close if no request is in progress."""
-        if self._lingering or (self.waiting and self._phase is Phase.NOTHING):
+        """Close if no request is in progress; a stream is continued elsewhere."""
+        if (
+            self._stream
+            or self._lingering
+            or (self.waiting and self._phase is Phase.NOTHING)
+        ):
             self._transport.close()
 
     # Internals.
@@ -228,6 +201,9 @@ class Connection(asyncio.Protocol):
         if request is None or self._transport.is_closing():
             return
         self.served += 1
+        if response.stream is not None and request.method != "HEAD":
+            self._begin_stream(response, response.stream, request)
+            return
         close = not request.keep_alive or self._owner.draining
         self._transport.write(encode(response, request, close=close))
         self._count_bodies()
@@ -235,6 +211,28 @@ class Connection(asyncio.Protocol):
             self._linger()
         else:
             self._advance()
+
+    def _begin_stream(
+        self, response: Response, stream: Stream, request: Request
+    ) -> None:
+        """Write the headers, and then what the stream sends, until one of both ends.
+
+        Of what the client still sends nothing is read but its end.
+        """
+        if self._ended or self._owner.draining or not self._owner.add_stream(self):
+            message = "too many clients listen here; try again later"
+            busy = self._owner.refuse(HTTPStatus.SERVICE_UNAVAILABLE, message)
+            self._transport.write(encode(busy, request, close=True))
+            self._linger()
+            return
+        self._stream = OpenStream(stream, self._transport, evict=self.evict)
+        self._renew_reader()
+        self._count_bodies()
+        self._transport.write(encode(response, request, close=True))
+        self._read(on=True)
+        if not self._blocked:
+            self.deadline = None
+        self._stream.open(self._owner.call_soon)
 
     def _linger(self) -> None:
         """Shut down for writing, and read on for a while.
@@ -249,7 +247,9 @@ class Connection(asyncio.Protocol):
         if self._ended:
             self._transport.close()
         else:
-            self._transport.write_eof()
+            # Who has reset the connection since is told of by ``connection_lost``.
+            with suppress(OSError):
+                self._transport.write_eof()
             self._read(on=True)
         if not self._blocked:
             self._wait(self._limits.linger_time)

@@ -11,6 +11,7 @@ class HttpLimits:
     Attributes:
         connections: Maximum of open connections; for a new one, those that are idle
             longest are closed.
+        streams: Maximum of responses that go on; others get 503.
         requests: Maximum of complete requests that wait for a thread; others get 503
             at once.
         pipelined: Maximum of requests that a connection sends ahead.
@@ -32,6 +33,7 @@ class HttpLimits:
     """
 
     connections: int = 2048
+    streams: int = 1024
     requests: int = 1024
     pipelined: int = 16
     head_bytes: int = 64 * 1024

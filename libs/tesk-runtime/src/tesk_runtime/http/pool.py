@@ -1,4 +1,8 @@
-"""Threads that answer complete requests, with a bounded queue."""
+"""Threads that answer complete requests, with a bounded queue.
+
+Of the idle threads the one that worked last is taken: its memory is still in the
+processor's caches. Taking turns cost a third of the CPU of a small request.
+"""
 
 import asyncio
 import threading
@@ -10,6 +14,8 @@ from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+_Item = tuple[Callable[[float], T], Callable[[T], None], float]
 
 
 class WorkerPool(Generic[T]):
@@ -36,9 +42,9 @@ class WorkerPool(Generic[T]):
         """
         self._loop = loop
         self._free_slots = threads + waiting
-        self._queue: SimpleQueue[
-            tuple[Callable[[float], T], Callable[[T], None], float]
-        ] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._waiting: deque[_Item[T]] = deque()
+        self._idle: list[SimpleQueue[_Item[T]]] = []
         self._results: deque[tuple[Callable[[T], None], T]] = deque()
         self._woken = False
         for number in range(threads):
@@ -59,12 +65,26 @@ class WorkerPool(Generic[T]):
         if self._free_slots == 0:
             return False
         self._free_slots -= 1
-        self._queue.put((work, deliver, time.monotonic()))
+        item = work, deliver, time.monotonic()
+        with self._lock:
+            if not self._idle:
+                self._waiting.append(item)
+                return True
+            inbox = self._idle.pop()
+        inbox.put(item)
         return True
 
+    def _next(self, inbox: "SimpleQueue[_Item[T]]") -> "_Item[T]":
+        with self._lock:
+            if self._waiting:
+                return self._waiting.popleft()
+            self._idle.append(inbox)
+        return inbox.get()
+
     def _work(self) -> None:
+        inbox: SimpleQueue[_Item[T]] = SimpleQueue()
         while True:
-            work, deliver, since = self._queue.get()
+            work, deliver, since = self._next(inbox)
             self._results.append((deliver, work(time.monotonic() - since)))
             # An idle thread must not keep a request alive.
             del work, deliver
@@ -79,4 +99,9 @@ class WorkerPool(Generic[T]):
         while self._results:
             deliver, result = self._results.popleft()
             self._free_slots += 1
-            deliver(result)
+            try:
+                deliver(result)
+            except BaseException:
+                # The loop tells of it; the other results must not wait for a next one.
+                self._loop.call_soon(self._deliver)
+                raise

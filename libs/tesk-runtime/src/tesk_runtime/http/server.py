@@ -70,6 +70,7 @@ class HttpServer:
         self._connections: dict[Connection, None] = {}
         self._held = 0
         self._slow: dict[Connection, None] = {}
+        self._streams: set[Connection] = set()
         self._done = asyncio.Event()
         self._pool: WorkerPool[Response] = WorkerPool(
             loop,
@@ -132,8 +133,21 @@ class HttpServer:
         """Unregister a connection."""
         self._connections.pop(connection, None)
         self._slow.pop(connection, None)
+        self._streams.discard(connection)
         if self.draining and not self._connections:
             self._done.set()
+
+    def call_soon(self, function: Callable[..., None], *arguments: object) -> None:
+        """Call a function in the thread of the loop; without effect after its end."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, *arguments)
+
+    def add_stream(self, connection: Connection) -> bool:
+        """Count a response that goes on, unless there are too many."""
+        if len(self._streams) >= self.limits.streams:
+            return False
+        self._streams.add(connection)
+        return True
 
     def reserve_memory(self, size: int) -> bool:
         """Reserve memory for large bodies, or free it."""

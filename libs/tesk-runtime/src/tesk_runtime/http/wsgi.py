@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from tesk_runtime.http.parsing import Request
+from tesk_runtime.http.streaming import STREAM, Stream
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -30,11 +31,13 @@ class Response:
     Attributes:
         status: E.g. ``200 OK``.
         headers: Without those about the connection.
+        stream: Follows it; the connection ends with that. It has no length then.
     """
 
     status: str
     headers: list[tuple[str, str]]
     body: bytes
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,8 @@ def call(app: "WSGIApplication", environ: dict[str, Any]) -> Response:
     finally:
         if close := getattr(answer, "close", None):
             close()
-    return Response(status, headers, parts[0] if len(parts) == 1 else b"".join(parts))
+    body = parts[0] if len(parts) == 1 else b"".join(parts)
+    return Response(status, headers, body, environ.get(STREAM))
 
 
 def encode(response: Response, request: Request | None, *, close: bool) -> bytes:
@@ -127,10 +131,13 @@ def encode(response: Response, request: Request | None, *, close: bool) -> bytes
     head = [f"HTTP/1.1 {response.status}"]
     sized = False
     for name, value in response.headers:
-        sized = sized or name.lower() == "content-length"
+        if name.lower() == "content-length":
+            sized = True
+            if response.stream is not None:
+                continue
         head.append(f"{name}: {value}")
     silent = response.status.startswith(_BODYLESS)
-    if not sized and not silent:
+    if not sized and not silent and response.stream is None:
         head.append(f"Content-Length: {len(response.body)}")
     head.append(f"Date: {_date(int(time.time()))}")
     if close:

@@ -3,7 +3,8 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Self
 
 import grpc
 
@@ -13,34 +14,54 @@ MESSAGE_LIMIT = 64 * 1024 * 1024
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
-class _CallDetails(NamedTuple):  # the shape of grpc.ClientCallDetails
-    method: str
-    timeout: float | None
-    metadata: Sequence[tuple[str, str | bytes]] | None
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
+class _TokenChannel(grpc.Channel):
+    """A channel whose unary calls carry a token.
 
+    An interceptor of gRPC would do the same for a tenth of the CPU of a whole call.
+    """
 
-class _TokenInterceptor(grpc.UnaryUnaryClientInterceptor):
-    def __init__(self, token: str) -> None:
-        self._entry = ("authorization", f"Bearer {token}")
+    def __init__(self, channel: grpc.Channel, token: str) -> None:
+        self._channel = channel
+        self._metadata = (("authorization", f"Bearer {token}"),)
 
-    def intercept_unary_unary(
+    def unary_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a method; its calls must not have metadata of their own."""
+        method: Any = self._channel.unary_unary(*args, **kwargs)
+        return partial(method, metadata=self._metadata)
+
+    def unary_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a method without the token."""
+        return self._channel.unary_stream(*args, **kwargs)
+
+    def stream_unary(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a method without the token."""
+        return self._channel.stream_unary(*args, **kwargs)
+
+    def stream_stream(self, *args: Any, **kwargs: Any) -> Any:
+        """Return a method without the token."""
+        return self._channel.stream_stream(*args, **kwargs)
+
+    def subscribe(
         self,
-        continuation: Callable[[grpc.ClientCallDetails, Any], Any],
-        client_call_details: grpc.ClientCallDetails,
-        request: Any,
-    ) -> Any:
-        details = _CallDetails(
-            method=client_call_details.method,
-            timeout=client_call_details.timeout,
-            metadata=[*(client_call_details.metadata or ()), self._entry],
-            credentials=client_call_details.credentials,
-            wait_for_ready=client_call_details.wait_for_ready,
-            compression=client_call_details.compression,
-        )
-        return continuation(details, request)  # type: ignore[arg-type]  # gRPC takes any object of this shape
+        callback: Callable[[grpc.ChannelConnectivity], None],
+        try_to_connect: bool | None = False,  # noqa: FBT001, FBT002 - as of gRPC
+    ) -> None:
+        """See ``grpc.Channel``."""
+        self._channel.subscribe(callback, try_to_connect=bool(try_to_connect))
+
+    def unsubscribe(self, callback: Callable[[grpc.ChannelConnectivity], None]) -> None:
+        """See ``grpc.Channel``."""
+        self._channel.unsubscribe(callback)
+
+    def close(self) -> None:
+        """See ``grpc.Channel``."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
 
 
 def open_channel(
@@ -50,6 +71,7 @@ def open_channel(
     retried: Sequence[str] = (),
     credentials: grpc.ChannelCredentials | None = None,
     max_reconnect_backoff: timedelta = timedelta(seconds=2),
+    server_name: str = "",
 ) -> grpc.Channel:
     """Open a channel; calls carry ``token`` as their bearer token.
 
@@ -61,6 +83,7 @@ def open_channel(
             and the deadline allows.
         credentials: Verify the server's certificate; None: without TLS.
         max_reconnect_backoff: Longest pause between two tries to connect.
+        server_name: In the server's certificate; "": the host of ``address``.
     """
     options = [
         ("grpc.max_receive_message_length", MESSAGE_LIMIT),
@@ -77,12 +100,14 @@ def open_channel(
         ("grpc.service_config", _service_config(retried)),
         NO_PROXY,
     ]
+    if server_name:
+        options.append(("grpc.ssl_target_name_override", server_name))
     channel = (
         grpc.secure_channel(address, credentials, options=options)
         if credentials
         else grpc.insecure_channel(address, options=options)
     )
-    return grpc.intercept_channel(channel, _TokenInterceptor(token))
+    return _TokenChannel(channel, token)
 
 
 def _service_config(retried: Sequence[str]) -> str:

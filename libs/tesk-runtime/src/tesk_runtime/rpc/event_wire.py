@@ -3,11 +3,14 @@
 ``event_from_wire(event_to_wire(event)) == event``.
 """
 
-from typing import TypeVar
+from datetime import datetime
+from typing import Any, TypeVar
 
 from tesk.v1 import assignment_service_pb2 as pb
+from tesk.v1.task_pb2 import Wait
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.events import (
+    CandidateRejected,
     EventPayload,
     EventVerdict,
     ExecutorEnded,
@@ -24,6 +27,7 @@ from tesk_model.events import (
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.reasons import Reason, reason_code
 from tesk_model.task import TaskId
+from tesk_model.waits import NodeCause, WaitDetails, wait_scope
 from tesk_runtime.rpc.documents import (
     EnumMembers,
     enum_to_wire,
@@ -34,6 +38,9 @@ from tesk_runtime.rpc.documents import (
 )
 
 EventT = TypeVar("EventT", ExecutorStarted, ExecutorOutput, ExecutorEnded)
+
+_DETAIL_TEXTS: list[Any] = ["scope", "subject", "dimension", "remedy"]
+_DETAIL_NUMBERS: list[Any] = ["used", "limit", "needed"]
 
 _MAX_EXECUTORS = 100_000
 _MAX_EXIT_CODE = 255
@@ -87,9 +94,7 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
     )
     match event.payload:
         case ReasonChanged(reason, since):
-            message.reason, message.reason_code = reason.text, reason.code
-            if since:
-                message.held_up_since.FromDatetime(since)
+            _set_reason(message, reason, since)
         case Notice(text):
             message.note = text
         case Metadata(entries):
@@ -102,7 +107,11 @@ def event_to_wire(event: TaskEvent) -> pb.TaskEvent:
             message.executor_output.CopyFrom(_output_to_wire(event.payload))
         case ExecutorEnded():
             message.executor_ended.CopyFrom(_ended_to_wire(event.payload))
-        case Finished(outcome, reason):
+        case CandidateRejected(difference):
+            message.candidate_rejected.SetInParent()
+            message.candidate_rejected.difference = difference
+        case Finished(outcome, reason, candidate):
+            message.finished.candidate = candidate or ""
             message.finished.outcome = _OUTCOMES[outcome]
             message.finished.reason = reason.text
             message.finished.reason_code = reason.code
@@ -133,7 +142,10 @@ def _payload(  # noqa: PLR0911 - one for each kind of event
 ) -> EventPayload:
     match message.WhichOneof("event"):
         case "reason":
-            reason = Reason(reason_code(message.reason_code), message.reason)
+            details = (
+                _details_from_wire(message.wait) if message.HasField("wait") else None
+            )
+            reason = Reason(reason_code(message.reason_code), message.reason, details)
             since = message.held_up_since
             return ReasonChanged(
                 reason,
@@ -148,17 +160,61 @@ def _payload(  # noqa: PLR0911 - one for each kind of event
         case "executor_output":
             return _checked(_output_from_wire(message.executor_output))
         case "executor_ended":
-            return _checked(_ended_from_wire(message.executor_ended))
+            ended = _checked(_ended_from_wire(message.executor_ended))
+            return ended.with_plausible_usage()
+        case "candidate_rejected":
+            return CandidateRejected(message.candidate_rejected.difference)
         case "finished":
-            finished = message.finished
-            reason = Reason(reason_code(finished.reason_code), finished.reason)
-            return Finished(_OUTCOME_OF[finished.outcome], reason)
+            return _finished_from_wire(message.finished)
         case "released":
             return Released(message.released.left)
         case "metadata":
             return Metadata(dict(message.metadata.entries))
         case _:
             raise _refuse("event", "is missing or unknown")
+
+
+def _finished_from_wire(message: pb.Finished) -> Finished:
+    if message.candidate and not is_task_id(message.candidate):
+        raise _refuse("finished.candidate", "is not the id of a task")
+    return Finished(
+        _OUTCOME_OF[message.outcome],
+        Reason(reason_code(message.reason_code), message.reason),
+        TaskId(message.candidate) if message.candidate else None,
+    )
+
+
+def _set_reason(message: pb.TaskEvent, reason: Reason, since: datetime | None) -> None:
+    message.reason, message.reason_code = reason.text, reason.code
+    if since:
+        message.held_up_since.FromDatetime(since)
+    if reason.details:
+        message.wait.CopyFrom(_details_to_wire(reason.details.bounded()))
+
+
+def _details_to_wire(details: WaitDetails) -> Wait:
+    message = Wait(
+        **{name: getattr(details, name) or None for name in _DETAIL_TEXTS},
+        **{name: getattr(details, name) for name in _DETAIL_NUMBERS},
+    )
+    for each in details.nodes:
+        message.nodes.add(cause=each.cause, nodes=each.nodes)
+    return message
+
+
+def _details_from_wire(message: Wait) -> WaitDetails:
+    return WaitDetails(
+        scope=wait_scope(message.scope),
+        subject=message.subject,
+        dimension=message.dimension,
+        remedy=message.remedy,
+        nodes=tuple(NodeCause(each.cause, each.nodes) for each in message.nodes),
+        **{
+            name: getattr(message, name)
+            for name in _DETAIL_NUMBERS
+            if message.HasField(name)
+        },
+    ).bounded()
 
 
 def _checked(event: EventT) -> EventT:

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from tesk.v1 import task_pb2 as pb
 from tesk_model.states import TaskState
-from tesk_model.task import Input, Output, Task, TaskView
+from tesk_model.task import Input, InputSize, Output, Task, TaskView
 from tesk_runtime.rpc.documents import (
     EnumMembers,
     enum_to_wire,
@@ -27,8 +27,12 @@ _VIEW_OF = {number: view for view, number in _VIEWS.items()}
 # A whole task, and its parts that are sent alone.
 task_to_wire = writer(Task, pb.Task)
 task_from_wire = reader(Task, pb.Task)
+input_to_wire = writer(Input, pb.Input)
+output_to_wire = writer(Output, pb.Output)
 input_from_wire = reader(Input, pb.Input)
 output_from_wire = reader(Output, pb.Output)
+input_size_to_wire = writer(InputSize, pb.InputSize)
+input_size_from_wire = reader(InputSize, pb.InputSize)
 
 
 def view_from_wire(view: "pb.TaskView.ValueType") -> TaskView:

@@ -7,7 +7,7 @@ whose outcome is unknown can be retried without creating a task twice: an error 
 mean "not created".
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
@@ -19,18 +19,39 @@ from tesk.v1 import task_pb2 as pb
 from tesk.v1 import task_service_pb2 as rpc
 from tesk.v1 import task_service_pb2_grpc as rpc_grpc
 from tesk_api.adapters.batching import Batcher, BatchLimits
-from tesk_api.adapters.retries import call_with_retries
-from tesk_api.domain.requests import Caller, NewTask, Page, TaskQuery
+from tesk_api.adapters.callers import caller_to_wire
+from tesk_api.adapters.check_wire import read_outlook
+from tesk_api.adapters.scheduler_calls import (
+    call_of_this_release,
+    call_once,
+    call_scheduler,
+)
+from tesk_api.adapters.state_changes import changes_from_wire
+from tesk_api.adapters.task_wire import (
+    id_or_error,
+    query_state,
+    query_tags,
+    task_or_error,
+)
+from tesk_api.domain.requests import (
+    Caller,
+    CanceledPage,
+    ChangePage,
+    NewTask,
+    Page,
+    Subscription,
+    TaskQuery,
+)
+from tesk_api.domain.task_checks import Outlook
+from tesk_model.call_cache import CacheExplanation
 from tesk_model.errors import (
-    InternalError,
     ResourceExhaustedError,
     TeskError,
     UnavailableError,
-    UnreachableError,
 )
 from tesk_model.task import TaskId, TaskView
-from tesk_runtime.rpc.status import UnaryMethod, error_from_status, invoke
-from tesk_runtime.rpc.wire import state_to_wire, task_to_wire, view_to_wire
+from tesk_runtime.rpc.documents import reader
+from tesk_runtime.rpc.wire import task_to_wire, view_to_wire
 
 SERVICE = "tesk.v1.TaskService"
 
@@ -52,6 +73,8 @@ _CHECK_TIMEOUT = timedelta(seconds=1)
 # Share of the remaining time that one attempt of a create takes at most: a scheduler
 # that does not answer may be gone.
 _CREATE_ATTEMPT_SHARE = 0.6
+
+_read_explanation = reader(CacheExplanation, rpc.ExplainCallCacheResponse)
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -91,49 +114,150 @@ class SchedulerClient:
 
     def create(self, caller: Caller, new: NewTask) -> TaskId:
         """See ``TaskGateway``."""
-        request = rpc.CreateTaskRequest(
-            caller=_caller(caller),
-            task=task_to_wire(new.task),
-            idempotency_key=new.idempotency_key or self._new_key(),
-            warnings=new.warnings,
-        )
+        request = self._create_request(caller, new)
         return TaskId(self._creates.call(request, size=request.ByteSize()))
+
+    def create_all(
+        self, caller: Caller, tasks: Sequence[NewTask]
+    ) -> Sequence[TaskId | TeskError]:
+        """See ``TaskGateway``."""
+        results: list[TaskId | TeskError] = []
+        for requests in _calls([self._create_request(caller, new) for new in tasks]):
+            try:
+                found = self._send_creates(requests, _TIMEOUT)
+            except TeskError as error:
+                results.extend([error] * len(requests))
+                continue
+            results.extend(
+                each if isinstance(each, TeskError) else TaskId(each) for each in found
+            )
+        return results
+
+    def check_task(self, caller: Caller, new: NewTask) -> Outlook:
+        """See ``TaskGateway``."""
+        request = rpc.CheckTaskRequest(
+            caller=caller_to_wire(caller), task=task_to_wire(new.task)
+        )
+        answer = call_of_this_release(
+            self._stub.CheckTask,
+            request,
+            _TIMEOUT,
+            "the scheduler is of an earlier release, which checks no tasks",
+        )
+        return read_outlook(answer)
 
     def get(self, caller: Caller, task_id: TaskId, view: TaskView) -> pb.Task:
         """See ``TaskGateway``."""
         request = rpc.GetTaskRequest(
-            caller=_caller(caller), task_id=task_id, view=view_to_wire(view)
+            caller=caller_to_wire(caller), task_id=task_id, view=view_to_wire(view)
         )
         size = _FULL_TASK_BYTES if view is TaskView.FULL else 0
         return self._gets.call(request, size=size)
 
+    def get_many(
+        self, wanted: Sequence[tuple[Caller, TaskId]], view: TaskView
+    ) -> Sequence[pb.Task | TeskError]:
+        """See ``TaskGateway``."""
+        requests = [
+            rpc.GetTaskRequest(
+                caller=caller_to_wire(caller), task_id=task_id, view=view_to_wire(view)
+            )
+            for caller, task_id in wanted
+        ]
+        most = _MAX_BATCH_BYTES // _FULL_TASK_BYTES
+        return [
+            task
+            for first in range(0, len(requests), most)
+            for task in self._send_gets(requests[first : first + most], _TIMEOUT)
+        ]
+
     def list_page(self, caller: Caller, query: TaskQuery) -> Page[pb.Task]:
         """See ``TaskGateway``."""
         request = rpc.ListTasksRequest(
-            caller=_caller(caller),
+            caller=caller_to_wire(caller),
             view=view_to_wire(query.view),
             name_prefix=query.name_prefix,
-            state=state_to_wire(query.state)
-            if query.state
-            else pb.TASK_STATE_UNSPECIFIED,
-            tags=[rpc.TagFilter(key=tag.key, value=tag.value) for tag in query.tags],
+            state=query_state(query),
+            tags=query_tags(query),
             page_size=query.page_size,
             page_token=query.page_token,
+            explain=query.explain,
         )
-        answer = _call_with_retries(self._stub.ListTasks, request, _TIMEOUT)
+        answer = call_scheduler(self._stub.ListTasks, request, _TIMEOUT)
         return Page(answer.tasks, answer.next_page_token)
+
+    def list_changes(
+        self, subscriptions: Sequence[Subscription], after: str, *, limit: int
+    ) -> ChangePage:
+        """See ``TaskGateway``."""
+        request = rpc.ListStateChangesRequest(
+            subscriptions=[
+                rpc.StateChangeSubscription(
+                    caller=caller_to_wire(each.caller),
+                    name_prefix=each.query.name_prefix,
+                    state=query_state(each.query),
+                    tags=query_tags(each.query),
+                )
+                for each in subscriptions
+            ],
+            after=after,
+            limit=limit,
+        )
+        answer = call_of_this_release(
+            self._stub.ListStateChanges,
+            request,
+            _TIMEOUT,
+            "the scheduler is of an earlier release, which tells no changes",
+        )
+        return changes_from_wire(answer)
+
+    def explain_call_cache(self, caller: Caller, task_id: TaskId) -> CacheExplanation:
+        """See ``TaskGateway``."""
+        request = rpc.ExplainCallCacheRequest(
+            caller=caller_to_wire(caller), task_id=task_id
+        )
+        answer = call_of_this_release(
+            self._stub.ExplainCallCache,
+            request,
+            _TIMEOUT,
+            "the scheduler is of an earlier release, which has no call cache",
+        )
+        return _read_explanation(answer)
 
     def cancel(self, caller: Caller, task_id: TaskId) -> None:
         """See ``TaskGateway``."""
-        request = rpc.CancelTaskRequest(caller=_caller(caller), task_id=task_id)
-        _call_with_retries(self._stub.CancelTask, request, _TIMEOUT)
+        request = rpc.CancelTaskRequest(caller=caller_to_wire(caller), task_id=task_id)
+        call_scheduler(self._stub.CancelTask, request, _TIMEOUT)
+
+    def cancel_page(
+        self, caller: Caller, query: TaskQuery, *, dry_run: bool
+    ) -> CanceledPage:
+        """See ``TaskGateway``."""
+        request = rpc.CancelMatchingTasksRequest(
+            caller=caller_to_wire(caller),
+            name_prefix=query.name_prefix,
+            state=query_state(query),
+            tags=query_tags(query),
+            dry_run=dry_run,
+            page_token=query.page_token,
+        )
+        answer = call_scheduler(self._stub.CancelMatchingTasks, request, _TIMEOUT)
+        return CanceledPage(answer.task_ids, answer.next_page_token)
 
     def check(self) -> None:
         """See ``TaskGateway``."""
         request = health_pb2.HealthCheckRequest(service=SERVICE)
-        answer = _call(self._check, request, timeout=_CHECK_TIMEOUT)
+        answer = call_once(self._check, request, timeout=_CHECK_TIMEOUT)
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             raise UnavailableError("the scheduler does not take calls now")
+
+    def _create_request(self, caller: Caller, new: NewTask) -> rpc.CreateTaskRequest:
+        return rpc.CreateTaskRequest(
+            caller=caller_to_wire(caller),
+            task=task_to_wire(new.task),
+            idempotency_key=new.idempotency_key or self._new_key(),
+            warnings=new.warnings,
+        )
 
     def _send_creates(
         self, requests: Sequence[rpc.CreateTaskRequest], timeout: timedelta
@@ -141,7 +265,7 @@ class SchedulerClient:
         batch = rpc.BatchCreateTasksRequest(requests=requests)
         try:
             # Same keys: what an earlier attempt created is found, not created again.
-            answer = _call_with_retries(
+            answer = call_scheduler(
                 self._stub.BatchCreateTasks,
                 batch,
                 timeout,
@@ -152,7 +276,7 @@ class SchedulerClient:
                 f"{error.message}; unless it answers later, no task was created",
                 error.retry_after,
             ) from error
-        return [_id_or_error(result) for result in answer.results]
+        return [id_or_error(result) for result in answer.results]
 
     def _send_gets(
         self, requests: Sequence[rpc.GetTaskRequest], timeout: timedelta
@@ -169,8 +293,8 @@ class SchedulerClient:
         self, requests: Sequence[rpc.GetTaskRequest], timeout: timedelta
     ) -> Sequence[pb.Task | TeskError]:
         batch = rpc.BatchGetTasksRequest(requests=requests)
-        answer = _call_with_retries(self._stub.BatchGetTasks, batch, timeout)
-        return [_task_or_error(result) for result in answer.results]
+        answer = call_scheduler(self._stub.BatchGetTasks, batch, timeout)
+        return [task_or_error(result) for result in answer.results]
 
     def _get_one(
         self, request: rpc.GetTaskRequest, timeout: timedelta
@@ -181,52 +305,18 @@ class SchedulerClient:
             return error
 
 
-def _call_with_retries(
-    method: UnaryMethod[RequestT, ResponseT],
-    request: RequestT,
-    timeout: timedelta,
-    *,
-    attempt_share: float = 1.0,
-) -> ResponseT:
-    """Call the scheduler, with retries while it is unavailable.
-
-    Args:
-        method: An idempotent method.
-        request: Sent with each attempt.
-        timeout: Time for all attempts.
-        attempt_share: Share of the remaining time that one attempt may take.
-    """
-    return call_with_retries(
-        lambda left: _call(method, request, timeout=left),
-        timeout,
-        attempt_share=attempt_share,
-    )
-
-
-def _call(
-    method: UnaryMethod[RequestT, ResponseT], request: RequestT, *, timeout: timedelta
-) -> ResponseT:
-    """Call the scheduler; clients are not told its address."""
-    try:
-        return invoke(method, request, timeout=timeout)
-    except UnreachableError as error:
-        raise UnavailableError("the scheduler cannot be reached") from error
-
-
-def _caller(caller: Caller) -> rpc.Caller:
-    return rpc.Caller(
-        user=caller.user,
-        groups=caller.groups,
-        admin=caller.admin,
-        request_id=caller.request_id,
-    )
-
-
-def _id_or_error(result: rpc.CreateTaskResult) -> str | TeskError:
-    if result.HasField("error"):
-        return error_from_status(result.error)
-    return result.task_id or InternalError("the scheduler answered no id")
-
-
-def _task_or_error(result: rpc.GetTaskResult) -> pb.Task | TeskError:
-    return error_from_status(result.error) if result.HasField("error") else result.task
+def _calls(
+    requests: Sequence[rpc.CreateTaskRequest],
+) -> Iterator[Sequence[rpc.CreateTaskRequest]]:
+    """Cut requests into calls within the limits of number and size."""
+    call: list[rpc.CreateTaskRequest] = []
+    size = 0
+    for request in requests:
+        more = request.ByteSize()
+        if call and (len(call) == _MAX_ITEMS or size + more > _MAX_BATCH_BYTES):
+            yield call
+            call, size = [], 0
+        call.append(request)
+        size += more
+    if call:
+        yield call

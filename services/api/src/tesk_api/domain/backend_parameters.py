@@ -5,12 +5,16 @@ as it is, or ``1..8`` for the whole numbers from 1 to 8; an empty list allows an
 value. Source: GA4GH TES 1.1 ``tesResources.backend_parameters``: keys are
 case-insensitive; an unsupported one is an error only if the client asked for
 strictness, and is otherwise dropped with a warning.
+
+Those of ``tesk_model.attempt_parameters`` are offered everywhere. A value of them that
+cannot be read is an error in any case: a limit that was dropped would not be missed.
 """
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from tesk_model.attempt_parameters import ATTEMPT_PARAMETERS, parameter_violations
 from tesk_model.errors import Violation
 from tesk_model.task import Resources
 
@@ -18,6 +22,15 @@ Offered = Mapping[str, Sequence[str]]
 
 _RANGE = re.compile(r"([0-9]{1,9})\.\.([0-9]{1,9})")
 _WHOLE_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
+
+
+def with_attempt_parameters(offered: Offered) -> Offered:
+    """Add the parameters that every installation has; it may limit their values."""
+    given = {key.lower() for key in offered}
+    return {
+        **{key: () for key in ATTEMPT_PARAMETERS if key not in given},
+        **offered,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +78,7 @@ def parameter_problems(resources: Resources, offered: Offered) -> Iterator[Viola
         if key.lower() in seen:
             yield Violation(_path(key), "is given twice; case does not matter")
         seen.add(key.lower())
+    yield from parameter_violations(parameters)
     if not resources.backend_parameters_strict:
         return
     found = classify_parameters(parameters, offered)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 from flask_cors import CORS
 from werkzeug.routing import BaseConverter
 
@@ -13,7 +13,9 @@ from tesk.v1 import task_pb2 as pb
 from tesk_api.domain.allowed_origins import AllowedOrigins
 from tesk_api.domain.offers import Offer
 from tesk_api.domain.service_info import ServiceInfo
+from tesk_api.http.batches import BatchOperations, batches_blueprint
 from tesk_api.http.browser_checks import register_browser_checks
+from tesk_api.http.call_cache import call_cache_blueprint
 from tesk_api.http.identity import Identify, caller_identifier
 from tesk_api.http.live import live_blueprint
 from tesk_api.http.metrics import RequestMetrics
@@ -21,11 +23,27 @@ from tesk_api.http.middleware import ROUTE, UNMATCHED, Middleware
 from tesk_api.http.openapi import openapi_document
 from tesk_api.http.operations import operations_blueprint, ui_blueprint
 from tesk_api.http.problems import register_problems
+from tesk_api.http.reports import reports_blueprint
+from tesk_api.http.rounds import HEARTBEAT
 from tesk_api.http.service_info import service_info_blueprint
+from tesk_api.http.task_checks import CheckOperations, checks_blueprint
 from tesk_api.http.task_parsing import TaskParser
 from tesk_api.http.tasks import BodyReader, TaskOperations, tasks_blueprint
 from tesk_api.http.views import TaskViews
-from tesk_api.ports import Authenticator, Clock, Semaphore, TaskGateway
+from tesk_api.http.web.load_page import LoadPage
+from tesk_api.http.web.pages import WebPages, web_blueprint
+from tesk_api.http.web.task_page import TaskPage
+from tesk_api.ports import (
+    Authenticator,
+    Clock,
+    LoadReader,
+    NoLimit,
+    NoStorage,
+    Semaphore,
+    StorageGateway,
+    TaskGateway,
+)
+from tesk_api.usecases.task_checks import TaskChecks
 from tesk_model.spans import NoTracer, Tracer
 
 if TYPE_CHECKING:
@@ -48,6 +66,7 @@ class AppOptions:
         queued_as_initializing: Show QUEUED as INITIALIZING.
         trusted_proxies: How many proxies in front add the address of their client.
         offer: Which urls tasks may use.
+        heartbeat: Seconds after which those who listen are told that the server lives.
     """
 
     body_limit: int = 16 * 1024 * 1024
@@ -57,6 +76,7 @@ class AppOptions:
     queued_as_initializing: bool = False
     trusted_proxies: int = 0
     offer: Offer = field(default_factory=Offer)
+    heartbeat: float = HEARTBEAT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,9 +85,12 @@ class Dependencies:
 
     Attributes:
         body_memory: Bounds the memory of all bodies together.
+        storage: Looks at the urls of tasks that are checked.
+        check_slots: Bounds the checks that run at once.
     """
 
     tasks: TaskGateway[pb.Task]
+    load: LoadReader
     authenticator: Authenticator
     body_memory: Semaphore
     info: ServiceInfo
@@ -75,6 +98,15 @@ class Dependencies:
     clock: Clock
     new_id: Callable[[], str]
     tracer: Tracer = field(default_factory=NoTracer)
+    storage: StorageGateway = field(default_factory=NoStorage)
+    check_slots: Semaphore = field(default_factory=NoLimit)
+
+    @property
+    def checks(self) -> TaskChecks:
+        """Returns what checks tasks."""
+        return TaskChecks(
+            tasks=self.tasks, storage=self.storage, slots=self.check_slots
+        )
 
 
 class _TaskIdConverter(BaseConverter):
@@ -111,7 +143,14 @@ def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
         dependencies.authenticator, trusted_proxies=options.trusted_proxies
     )
     _register_tes(app, dependencies, options, identify)
-    app.register_blueprint(live_blueprint(dependencies.tasks, identify))
+    app.register_blueprint(
+        live_blueprint(
+            dependencies.tasks,
+            identify,
+            dependencies.clock,
+            heartbeat=options.heartbeat,
+        )
+    )
     document = openapi_document(dependencies.info, bases=tuple(BASES.values()))
     app.register_blueprint(
         operations_blueprint(
@@ -121,6 +160,9 @@ def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
         )
     )
     app.register_blueprint(ui_blueprint())
+    app.register_blueprint(reports_blueprint(dependencies.tasks, identify))
+    app.register_blueprint(call_cache_blueprint(dependencies.tasks, identify))
+    app.register_blueprint(_web(dependencies, options, identify))
     register_problems(app, challenge=dependencies.authenticator.challenge)
     _record_routes(app)
     register_browser_checks(app, options.allowed_origins)
@@ -136,11 +178,7 @@ def create_flask(dependencies: Dependencies, options: AppOptions) -> Flask:
 def _register_tes(
     app: Flask, dependencies: Dependencies, options: AppOptions, identify: Identify
 ) -> None:
-    parser = TaskParser(
-        backend_parameters=dependencies.info.backend_parameters,
-        refuse_unknown_fields=options.refuse_unknown_fields,
-        offer=options.offer,
-    )
+    parser = _parser(dependencies, options)
     operations = TaskOperations(
         tasks=dependencies.tasks,
         identify=identify,
@@ -148,11 +186,64 @@ def _register_tes(
         views=TaskViews(queued_as_initializing=options.queued_as_initializing),
         bodies=BodyReader(limit=options.body_limit, memory=dependencies.body_memory),
     )
+    app.register_blueprint(
+        batches_blueprint(
+            BatchOperations(
+                tasks=dependencies.tasks,
+                identify=identify,
+                parser=parser,
+                bodies=operations.bodies,
+            )
+        )
+    )
+    app.register_blueprint(
+        checks_blueprint(
+            CheckOperations(
+                checks=dependencies.checks,
+                identify=identify,
+                parser=parser,
+                bodies=operations.bodies,
+            )
+        )
+    )
     for name, base in BASES.items():
         info = service_info_blueprint(f"{name}_info", dependencies.info)
         tasks = tasks_blueprint(f"{name}_tasks", operations)
         app.register_blueprint(info, url_prefix=base)
         app.register_blueprint(tasks, url_prefix=base)
+
+
+def _web(
+    dependencies: Dependencies, options: AppOptions, identify: Identify
+) -> Blueprint:
+    pages = WebPages(
+        tasks=dependencies.tasks,
+        identify=identify,
+        parser=_parser(dependencies, options),
+        checks=dependencies.checks,
+        views=TaskViews(),
+        clock=dependencies.clock,
+        body_limit=options.body_limit,
+        storage=dependencies.info.storage,
+    )
+    task = TaskPage(
+        tasks=dependencies.tasks,
+        identify=identify,
+        views=TaskViews(),
+        clock=dependencies.clock,
+    )
+    load = LoadPage(load=dependencies.load, identify=identify, clock=dependencies.clock)
+    return web_blueprint(
+        pages, task, load, challenge=dependencies.authenticator.challenge
+    )
+
+
+def _parser(dependencies: Dependencies, options: AppOptions) -> TaskParser:
+    return TaskParser(
+        backend_parameters=dependencies.info.backend_parameters,
+        refuse_unknown_fields=options.refuse_unknown_fields,
+        offer=options.offer,
+    )
 
 
 def _record_routes(app: Flask) -> None:

@@ -18,6 +18,7 @@ PAGE_POLICY = "tesk.page_policy"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # Probes use any host name; the responses hold no secrets.
 _PROBES = frozenset({"/healthz", "/readyz"})
+_FORMS = "/web/"
 _NO_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _ALWAYS = (
     ("X-Content-Type-Options", "nosniff"),
@@ -45,6 +46,8 @@ def register_browser_checks(app: Flask, allowed: AllowedOrigins) -> None:
             origin=environ.get("HTTP_ORIGIN", ""),
             authority=authority,
         )
+        if environ["PATH_INFO"].startswith(_FORMS):
+            return  # which carry a token of their page
         if request.mimetype != "application/json" and request.content_length:
             # With another type, a page may send it without a preflight request.
             raise UnsupportedMediaType(

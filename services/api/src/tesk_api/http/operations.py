@@ -3,25 +3,30 @@
 import logging
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect, request
 from flask_swagger_ui import (  # type: ignore[import-untyped]  # it ships no types
     get_swaggerui_blueprint,
 )
+from werkzeug.wrappers import Response as BaseResponse
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.browser_checks import set_page_policy
 from tesk_api.http.metrics import MEDIA_TYPE, RequestMetrics
 from tesk_api.http.responses import Health, json_response
+from tesk_api.http.web.pages import PREFIX
 from tesk_api.ports import TaskGateway
 from tesk_model.errors import TeskError
 
 _logger = logging.getLogger(__name__)
+# The first is for whoever takes anything: programs.
+_INDEX_TYPES = ("application/json", "text/html")
 _INDEX = {
     "name": "TESK",
     "tes": "/ga4gh/tes/v1",
     "service_info": "/ga4gh/tes/v1/service-info",
     "openapi": "/openapi.json",
     "ui": "/ui",
+    "pages": "/web",
     "health": "/healthz",
     "ready": "/readyz",
 }
@@ -44,7 +49,9 @@ def operations_blueprint(
     readiness = _Readiness(tasks)
 
     @blueprint.get("/")
-    def index() -> Response:
+    def index() -> BaseResponse:
+        if request.accept_mimetypes.best_match(_INDEX_TYPES) == "text/html":
+            return redirect(f"{PREFIX}/tasks")
         return json_response(_INDEX | ({"metrics": "/metrics"} if metrics else {}))
 
     @blueprint.get("/healthz")

@@ -60,21 +60,45 @@ def problem_document(
     violations: tuple[Violation, ...] = (),
 ) -> bytes:
     """Return the JSON for an error of a request."""
+    return msgspec.json.encode(_problem(status, message, request_id, violations))
+
+
+def problem_of(error: TeskError, request_id: str) -> Problem:
+    """Return what clients are told of an error in a part of a request."""
+    return _problem(
+        STATUSES[error.kind],
+        _told(error).message,
+        request_id,
+        error.violations if isinstance(error, InvalidRequestError) else (),
+    )
+
+
+def _problem(
+    status: HTTPStatus,
+    message: str,
+    request_id: str,
+    violations: tuple[Violation, ...],
+) -> Problem:
     errors = tuple(
         FieldProblem(path=violation.path, message=violation.message)
         for violation in violations
     )
-    return msgspec.json.encode(
-        Problem(
-            type="about:blank",
-            title=status.phrase,
-            status=status.value,
-            detail=message,
-            message=message,
-            request_id=request_id,
-            errors=errors or UNSET,
-        )
+    return Problem(
+        type="about:blank",
+        title=status.phrase,
+        status=status.value,
+        detail=message,
+        message=message,
+        request_id=request_id,
+        errors=errors or UNSET,
     )
+
+
+def _told(error: TeskError) -> TeskError:
+    """Return the error that clients see: internals are for the log alone."""
+    if error.kind is ErrorKind.INTERNAL:
+        return InternalError("internal error")
+    return error
 
 
 def _response_of(error: TeskError) -> Response:
@@ -103,8 +127,7 @@ def register_problems(app: Flask, *, challenge: str) -> None:
                 exc_info=error,
                 extra={"request_id": request_id(request.environ)},
             )
-            error = InternalError("internal error")
-        response = _response_of(error)
+        response = _response_of(_told(error))
         if error.kind is ErrorKind.UNAUTHENTICATED:
             response.headers["WWW-Authenticate"] = challenge
         return response

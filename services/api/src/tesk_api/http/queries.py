@@ -59,6 +59,18 @@ def parse_query(arguments: Arguments) -> TaskQuery:
     return query
 
 
+def parse_switch(arguments: Arguments, name: str) -> bool:
+    """Return a parameter that is ``true`` or ``false``, by default false.
+
+    Raises:
+        InvalidRequestError: It is neither.
+    """
+    text = arguments.get(name, "")
+    if text not in ("", "true", "false"):
+        raise InvalidRequestError([Violation(name, "must be true or false")])
+    return text == "true"
+
+
 def parse_idempotency_key(headers: Headers) -> str:
     """Return the header ``Idempotency-Key``, or "".
 

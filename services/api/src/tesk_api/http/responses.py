@@ -109,6 +109,43 @@ class Problem(ResponseBody, frozen=True, kw_only=True):
     errors: tuple[FieldProblem, ...] | UnsetType = UNSET
 
 
+class BatchItem(ResponseBody, frozen=True, kw_only=True):
+    """The result of one task of a batch: its id, or why it is not created."""
+
+    id: str | UnsetType = UNSET
+    error: Problem | UnsetType = UNSET
+
+
+class BatchResult(ResponseBody, frozen=True, kw_only=True):
+    """The results of a batch, in the order of its tasks."""
+
+    results: tuple[BatchItem, ...]
+
+
+class CanceledTasks(ResponseBody, frozen=True, kw_only=True):
+    """One page of tasks that were canceled, or would be."""
+
+    ids: tuple[str, ...]
+    next_page_token: str | UnsetType = UNSET
+
+
+class TaskChange(ResponseBody, frozen=True, kw_only=True):
+    """A task came into a state."""
+
+    id: str
+    state: TaskState
+    attempt: int
+    time: _Time
+    name: str | UnsetType = UNSET
+    reason_code: str | UnsetType = UNSET
+
+
+class ExpiredEvent(ResponseBody, frozen=True, kw_only=True):
+    """Some changes were missed."""
+
+    message: str
+
+
 @cache
 def document_type(document: type, wire: Wire) -> type[Struct]:
     """Return the type of a document of ``tesk_model.task`` in TES views."""
@@ -135,10 +172,14 @@ def _define(name: str, members: Iterable[Any], *, summary: str) -> type[Struct]:
 
 
 def _members(
-    document: type, wire: Wire, *, required: Callable[[DocumentField], bool]
+    document: type,
+    wire: Wire,
+    *,
+    required: Callable[[DocumentField], bool],
+    extended: bool = False,
 ) -> Iterator[Any]:
     for field in document_fields(document):
-        if field.view is None:
+        if field.view is None and not extended:
             continue
         kind = _json_type(field, wire.fields_by_name[field.name])
         if required(field):
@@ -172,6 +213,22 @@ TaskList = _define(
 )
 # Fields of a task that TES does not have.
 TASK_EXTENSIONS = [field for field in document_fields(Task) if field.view is None]
+
+
+def _extension(field: DocumentField) -> Any:
+    """Return the member of an extension; it is left out only if it is optional."""
+    kind = _json_type(field, pb.Task.DESCRIPTOR.fields_by_name[field.name])
+    return (
+        (field.name, kind | UnsetType, UNSET) if field.optional else (field.name, kind)
+    )
+
+
+# Those that a list has, too.
+SUMMARY_EXTENSIONS = [
+    field
+    for field in TASK_EXTENSIONS
+    if field.name in {"reason", "reason_code", "wait"}
+]
 LiveExecutor = _define(
     "LiveExecutor",
     [
@@ -180,6 +237,7 @@ LiveExecutor = _define(
             ExecutorLog,
             pb.ExecutorLog.DESCRIPTOR,
             required=lambda field: field.always and not field.optional,
+            extended=True,
         ),
     ],
     summary="An executor that has started; without exit_code it runs.",
@@ -189,13 +247,7 @@ LiveTask = _define(
     [
         ("id", str),
         ("state", TaskState),
-        *(
-            (
-                field.name,
-                _json_type(field, pb.Task.DESCRIPTOR.fields_by_name[field.name]),
-            )
-            for field in TASK_EXTENSIONS
-        ),
+        *map(_extension, TASK_EXTENSIONS),
         ("metadata", dict[str, str]),
         ("executors", _list_of(LiveExecutor)),
         (
@@ -207,7 +259,26 @@ LiveTask = _define(
     summary="The present state of a task.",
 )
 
+LiveSummary = _define(
+    "LiveSummary",
+    [
+        ("id", str),
+        ("state", TaskState),
+        ("name", str | UnsetType, UNSET),
+        ("creation_time", _Time | UnsetType, UNSET),
+        *map(_extension, SUMMARY_EXTENSIONS),
+    ],
+    summary="A task of a list, and what it waits for.",
+)
+LiveTaskList = _define(
+    "LiveTaskList",
+    [("tasks", _list_of(LiveSummary)), ("next_page_token", str | UnsetType, UNSET)],
+    summary="Tasks, newest first.",
+)
+
 DOCUMENTED = (
-    *(TaskResponse, TaskList, CreatedTask, Nothing, LiveTask),
+    *(TaskResponse, TaskList, CreatedTask, Nothing),
+    *(LiveTask, LiveTaskList, BatchResult, CanceledTasks),
+    *(TaskChange, ExpiredEvent),
     *(ServiceInfo, Health, Problem),
 )

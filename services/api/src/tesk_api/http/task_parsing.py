@@ -85,6 +85,18 @@ class TaskParser:
         document = parse_json(body)
         if may_have_values(body, MAX_FIELDS):
             raise_if_any(size_problems(document))
+        return self._parse(document)
+
+    def parse_document(self, document: Any) -> NewTask:
+        """Return the task that a parsed part of a body describes.
+
+        Raises:
+            InvalidRequestError: As ``parse``.
+        """
+        raise_if_any(size_problems(document))
+        return self._parse(document)
+
+    def _parse(self, document: Any) -> NewTask:
         extra = self._extra
         try:
             model = TaskBody.model_validate(document, extra=extra)

@@ -67,7 +67,7 @@ class TaskOperations:
 
     def create_task(self) -> Response:
         """CreateTask."""
-        _require_timely_create()
+        require_timely_create()
         caller = self.identify()
         key = parse_idempotency_key(request.headers)
         body = self.bodies.read()
@@ -127,7 +127,7 @@ def parse_task_id(text: str) -> TaskId:
     return TaskId(text)
 
 
-def _require_timely_create() -> None:
+def require_timely_create() -> None:
     """Refuse to create a task so late that its client may have sent it again."""
     if request.environ.get(QUEUE_SECONDS, 0.0) > _MAX_CREATE_WAIT:
         raise UnavailableError("too many requests wait here; no task was created")

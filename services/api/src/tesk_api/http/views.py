@@ -8,7 +8,7 @@ Fields that the client did not send are left out, except ``type``: typed clients
 them. TES views do not show executors that still run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -20,8 +20,10 @@ from msgspec import UNSET, Struct
 
 from tesk.v1 import task_pb2 as pb
 from tesk_api.http.responses import (
+    SUMMARY_EXTENSIONS,
     TASK_EXTENSIONS,
     LiveExecutor,
+    LiveSummary,
     LiveTask,
     TaskResponse,
     document_type,
@@ -29,7 +31,13 @@ from tesk_api.http.responses import (
 from tesk_model.fields import DocumentField, Shape, document_fields
 from tesk_model.states import TaskState
 from tesk_model.task import ExecutorLog, OutputFileLog, Task, TaskView
-from tesk_runtime.rpc.documents import MessagePart, Wire, enum_to_wire, message_reader
+from tesk_runtime.rpc.documents import (
+    MessagePart,
+    Wire,
+    enum_to_wire,
+    message_reader,
+    reader,
+)
 
 Json = dict[str, Any]
 Render = Callable[[Any], Any]
@@ -93,6 +101,17 @@ def live_view(task: pb.Task) -> Struct:
     )
 
 
+def live_summary(task: pb.Task) -> Struct:
+    """Render a task of a list: its reason, and what it waits for."""
+    return LiveSummary(
+        id=task.id,
+        state=_STATES[task.state],
+        name=task.name if task.HasField("name") else UNSET,
+        creation_time=_time(task.creation_time),
+        **_summary_extensions(task),
+    )
+
+
 def _renderer(
     document: type, wire: Wire, view: TaskView, states: dict[int, str]
 ) -> Render:
@@ -108,6 +127,14 @@ def _parts(
         _part(field, wire, view, states)
         for field in document_fields(document)
         if field.is_in(view)
+    ]
+
+
+def _live_parts(document: type, wire: Wire) -> list[MessagePart]:
+    """Return the parts of all fields, those that TES does not have as well."""
+    return [
+        _part(field, wire, TaskView.FULL, _STATES)
+        for field in document_fields(document)
     ]
 
 
@@ -168,19 +195,29 @@ def _time(stamp: Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=stamp.seconds, microseconds=stamp.nanos // 1000)
 
 
-_live_extensions: Callable[[pb.Task], Json] = message_reader(
-    dict,
-    pb.Task.DESCRIPTOR,
-    [
-        _part(field, pb.Task.DESCRIPTOR, TaskView.FULL, _STATES)._replace(absent=())
-        for field in TASK_EXTENSIONS
-    ],
-)
+def _extensions(fields: Iterable[DocumentField]) -> Callable[[pb.Task], Json]:
+    return message_reader(
+        dict,
+        pb.Task.DESCRIPTOR,
+        [
+            _part(field, pb.Task.DESCRIPTOR, TaskView.FULL, _STATES)._replace(
+                absent=(UNSET,) if field.optional else ()
+            )
+            for field in fields
+        ],
+    )
+
+
+_live_extensions = _extensions(TASK_EXTENSIONS)
+_summary_extensions = _extensions(SUMMARY_EXTENSIONS)
 _live_executor: Callable[[pb.ExecutorLog], Json] = message_reader(
     dict,
     pb.ExecutorLog.DESCRIPTOR,
-    _parts(ExecutorLog, pb.ExecutorLog.DESCRIPTOR, TaskView.FULL, _STATES),
+    _live_parts(ExecutorLog, pb.ExecutorLog.DESCRIPTOR),
 )
 _live_output = _renderer(
     OutputFileLog, pb.OutputFileLog.DESCRIPTOR, TaskView.FULL, _STATES
 )
+
+read_task: Callable[[pb.Task], Task] = reader(Task, pb.Task)
+"""Returns a task with all that TESK knows of it, for what is no view of TES."""

@@ -57,7 +57,7 @@ def copy_descriptor(
         OSError: From the file systems.
     """
     if size <= SMALL:
-        return _read_and_write(source, target, advance)
+        return _copy_small(source, target, size, advance)
     if _clone(source, target):
         advance(size)
         return os.fstat(target).st_size
@@ -80,6 +80,24 @@ def copy_descriptor(
         os.lseek(target, copied, os.SEEK_SET)
     os.lseek(source, copied, os.SEEK_SET)
     return copied + _read_and_write(source, target, advance)
+
+
+def _copy_small(source: int, target: int, size: int, advance: Advance) -> int:
+    data = read_small(source, size)
+    write_all(target, data)
+    if data:
+        advance(len(data))
+    if len(data) == size:
+        return size
+    return len(data) + _read_and_write(source, target, advance)
+
+
+def read_small(source: int, size: int) -> bytes:
+    """Return the first bytes of a regular file of ``size`` bytes, by one call.
+
+    That are exactly so many if it has not changed, and then it has no more.
+    """
+    return os.read(source, size + 1)
 
 
 def _next_data(source: int, offset: int, size: int) -> tuple[int, int]:

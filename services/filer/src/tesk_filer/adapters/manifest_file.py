@@ -4,12 +4,11 @@ It lies in TESK's own folder of the volume, which no path of a task reaches
 (``tesk_model.paths``). Only appended to; how lines are believed: ``manifest_records``.
 """
 
-import ctypes
 import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from tesk_filer.adapters.manifest_records import (
     believed,
 )
 from tesk_filer.ports import Part
-from tesk_filer.ports.manifest import Begun, Moved
+from tesk_filer.ports.manifest import Begun, Moved, MovedFile
 
 _MAX_ENTRIES = 500_000  # in memory; what is beyond is moved again
 _MAX_BYTES = 512 * 1024 * 1024  # of the file; executors may have written there
@@ -66,7 +65,11 @@ class ManifestFile:
         if found is None:
             return None
         return Moved(
-            size=found.size, stamp=found.stamp, etag=found.etag, digests=found.digests
+            size=found.size,
+            stamp=found.stamp,
+            etag=found.etag,
+            identity=found.identity,
+            digests=found.digests,
         )
 
     def begun(self, path: str, url: str) -> Begun | None:
@@ -89,14 +92,22 @@ class ManifestFile:
 
     def add(self, path: str, url: str, moved: Moved) -> None:
         """See ``Manifest``."""
+        self.add_all([(path, url, moved)])
+
+    def add_all(self, files: Iterable[MovedFile]) -> None:
+        """See ``Manifest``."""
         self._append(
-            FileMoved(
-                key=self._lines.key(path, url),
-                path=_shown(path),
-                size=moved.size,
-                stamp=moved.stamp,
-                etag=moved.etag,
-                digests=dict(moved.digests),
+            *(
+                FileMoved(
+                    key=self._lines.key(path, url),
+                    path=_shown(path),
+                    size=moved.size,
+                    stamp=moved.stamp,
+                    etag=moved.etag,
+                    identity=moved.identity,
+                    digests=dict(moved.digests),
+                )
+                for path, url, moved in files
             )
         )
 
@@ -140,10 +151,12 @@ class ManifestFile:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _append(self, record: Record, *, start: bytes = b"") -> None:
-        line = start + self._lines.write(record)
+    def _append(self, *records: Record, start: bytes = b"") -> None:
+        lines = start + b"".join(map(self._lines.write, records))
+        if not lines:
+            return
         with self._lock, suppress(OSError):
-            self._end += os.write(self._descriptor, line)
+            self._end += os.write(self._descriptor, lines)
 
     def _read(self) -> Iterator[tuple[int, Record]]:
         with os.fdopen(os.dup(self._descriptor), "rb") as file:
@@ -185,12 +198,6 @@ def open_manifest(folder: Path, name: str, lines: Lines, boot: str) -> ManifestF
         os.close(descriptor)
         raise FileExistsError(errno.EEXIST, "is not a regular file", name)
     return ManifestFile(descriptor, lines, boot)
-
-
-def sync_file_system(descriptor: int) -> bool:
-    """Write the file system of an open file to its disk; False if that is unknown here."""
-    sync = getattr(ctypes.CDLL(None), "syncfs", None)
-    return sync is not None and sync(descriptor) == 0
 
 
 def _shown(path: str) -> str:

@@ -31,6 +31,7 @@ class FileMoved(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     size: int
     stamp: str
     etag: str = ""
+    identity: str = ""
     digests: dict[str, str] = {}
 
 

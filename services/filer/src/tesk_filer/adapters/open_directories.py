@@ -6,8 +6,7 @@ Thousands of files of one directory need one walk to it, not one each.
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _LIMIT = 64  # open directories; a process may have 1024 files
@@ -20,6 +19,22 @@ class _Open:
     is_kept: bool = True
 
 
+class DirectoryUse:
+    """A directory that stays open until the end of a block, which has its descriptor."""
+
+    __slots__ = ("_directories", "_directory")
+
+    def __init__(self, directories: "OpenDirectories", directory: _Open) -> None:
+        self._directories = directories
+        self._directory = directory
+
+    def __enter__(self) -> int:
+        return self._directory.descriptor
+
+    def __exit__(self, *_: object) -> None:
+        self._directories.give_back(self._directory)
+
+
 class OpenDirectories:
     """Open directories by path, the last used ones; safe for many threads."""
 
@@ -29,9 +44,8 @@ class OpenDirectories:
         self._lock = threading.Lock()
         self._opened: OrderedDict[str, _Open] = OrderedDict()
 
-    @contextmanager
-    def use(self, path: str, opened: Callable[[], int]) -> Iterator[int]:
-        """Yield a descriptor of ``path``, valid in the block.
+    def use(self, path: str, opened: Callable[[], int]) -> DirectoryUse:
+        """Return what gives a descriptor of ``path`` to a block, which must follow.
 
         Args:
             path: Of the directory; what it leads to does not change meanwhile.
@@ -40,10 +54,7 @@ class OpenDirectories:
         directory = self._take(path)
         if directory is None:
             directory = self._keep(path, opened())
-        try:
-            yield directory.descriptor
-        finally:
-            self._give_back(directory)
+        return DirectoryUse(self, directory)
 
     def close(self) -> None:
         """Close all that are not in use; the others when they are given back."""
@@ -54,6 +65,13 @@ class OpenDirectories:
     def __del__(self) -> None:
         """Close what is open."""
         self.close()
+
+    def give_back(self, directory: _Open) -> None:
+        """Hear that a directory is not used any more; ``use`` does it."""
+        with self._lock:
+            directory.users -= 1
+            if not directory.is_kept and not directory.users:
+                os.close(directory.descriptor)
 
     def _take(self, path: str) -> _Open | None:
         with self._lock:
@@ -79,9 +97,3 @@ class OpenDirectories:
         oldest.is_kept = False
         if not oldest.users:
             os.close(oldest.descriptor)
-
-    def _give_back(self, directory: _Open) -> None:
-        with self._lock:
-            directory.users -= 1
-            if not directory.is_kept and not directory.users:
-                os.close(directory.descriptor)

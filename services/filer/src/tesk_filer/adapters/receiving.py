@@ -18,7 +18,7 @@ def receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> 
         OSError: They cannot be written.
     """
     size = reader.size or 0
-    if reader.descriptor is not None and size > SMALL:
+    if reader.descriptor is not None and (size > SMALL or not digests):
         checked = partial(check_space, target)
         size = copy_descriptor(
             reader.descriptor, target, size, advance, check_space=checked
@@ -28,13 +28,23 @@ def receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> 
         return size
     if size > _LARGE:
         check_space(target, size)
-    size = 0
-    while data := reader.read(CHUNK):
+    arrived = 0
+    while data := reader.read(_next_size(reader.size, arrived)):
         write_all(target, data)
         digests.update(data)
-        size += len(data)
+        arrived += len(data)
         advance(len(data))
-    return size
+    return arrived
+
+
+def _next_size(announced: int | None, arrived: int) -> int:
+    """Return how many bytes to read: of a small file one more than there should be.
+
+    A buffer of a whole chunk for each costs more than the copy.
+    """
+    if announced is None or arrived > announced:
+        return CHUNK
+    return min(CHUNK, announced - arrived + 1)
 
 
 def check_size(announced: int | None, arrived: int) -> None:

@@ -1,42 +1,25 @@
-"""Client of the scheduler's ``TransferService``, with the attempt's token."""
+"""The scheduler's record of a transfer, over ``TransferService``."""
 
-import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
 
-import grpc
-import tenacity
-
-from tesk.v1 import assignment_service_pb2 as assignment_pb
-from tesk.v1 import task_pb2, transfer_service_pb2_grpc
+from tesk.v1 import task_pb2
 from tesk.v1 import transfer_service_pb2 as pb
+from tesk_filer.adapters.scheduler_calls import SchedulerCalls
 from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.ports.transfers import TransferResult
-from tesk_model.errors import ResourceExhaustedError, UnavailableError
+from tesk_model.identities import FileIdentity
 from tesk_model.locations import printable
-from tesk_model.names import Attempt
 from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
-from tesk_runtime.rpc.status import UnaryMethod, invoke
-from tesk_runtime.rpc.wire import input_from_wire, output_from_wire
+from tesk_runtime.rpc.identity_wire import identity_to_wire
+from tesk_runtime.rpc.status import invoke
+from tesk_runtime.rpc.wire import (
+    input_from_wire,
+    input_size_to_wire,
+    output_from_wire,
+)
 
-SERVICE = "tesk.v1.TransferService"
-
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
-
-_CALL_TIMEOUT = timedelta(seconds=30)
 _REPORT_TIMEOUT = timedelta(seconds=5)
-_MAX_PAUSE = timedelta(seconds=5)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransferKey:
-    """Identifies the transfer of this filer; direction as on the wire."""
-
-    attempt: Attempt
-    direction: "pb.Direction.ValueType"
 
 
 class SchedulerTransfers:
@@ -44,31 +27,25 @@ class SchedulerTransfers:
 
     def __init__(
         self,
-        channel: grpc.Channel,
-        key: TransferKey,
+        calls: SchedulerCalls,
+        direction: "pb.Direction.ValueType",
         *,
-        retry_for: timedelta,
-        stop: threading.Event,
         redact: Callable[[str], str],
     ) -> None:
-        """Call over ``channel``.
+        """Speak of one transfer.
 
         Args:
-            channel: Carries the attempt's token.
-            key: The transfer.
-            retry_for: How long calls are retried while the scheduler is unavailable.
-            stop: Ends the retries.
+            calls: For its attempt.
+            direction: As on the wire.
             redact: Hides secrets in texts for people.
         """
-        self._stub = transfer_service_pb2_grpc.TransferServiceStub(channel)
-        self._attempt = assignment_pb.Attempt(
-            task_id=key.attempt.task_id, number=key.attempt.number
-        )
-        self._direction = key.direction
-        self._retry_for = retry_for
-        self._stop = stop
+        self._calls = calls
+        self._stub = calls.stub
+        self._attempt = calls.wire_attempt
+        self._direction = direction
         self._redact = redact
         self._owner = TaskOwner()
+        self._wants_identities = False
 
     def inputs(self) -> Sequence[Input]:
         """See ``Transfers``."""
@@ -97,6 +74,18 @@ class SchedulerTransfers:
         )
         invoke(self._stub.ReportProgress, request, timeout=_REPORT_TIMEOUT)
 
+    def wants_identities(self) -> bool:
+        """See ``Transfers``."""
+        return self._wants_identities
+
+    def add_identities(self, files: Sequence[FileIdentity]) -> bool:
+        """See ``Transfers``."""
+        request = pb.AddFileIdentitiesRequest(
+            attempt=self._attempt, files=map(identity_to_wire, files)
+        )
+        response = self._calls.call(self._stub.AddFileIdentities, request)
+        return not response.unwanted
+
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """See ``Transfers``."""
         request = pb.AddOutputFilesRequest(
@@ -108,7 +97,7 @@ class SchedulerTransfers:
                 for file in files
             ],
         )
-        self._call(self._stub.AddOutputFiles, request)
+        self._calls.call(self._stub.AddOutputFiles, request)
 
     def finish(self, result: TransferResult) -> None:
         """See ``Transfers``."""
@@ -133,32 +122,16 @@ class SchedulerTransfers:
             resumed_files=result.resumed_files,
             resumed_bytes=result.resumed_bytes,
             sha256=result.sha256,
+            identified=result.identified,
+            input_sizes=map(input_size_to_wire, result.input_sizes),
         )
-        self._call(self._stub.FinishTransfer, request)
+        self._calls.call(self._stub.FinishTransfer, request)
 
     def _transfer(self) -> pb.GetTransferResponse:
         request = pb.GetTransferRequest(
             attempt=self._attempt, direction=self._direction
         )
-        response = self._call(self._stub.GetTransfer, request)
+        response = self._calls.call(self._stub.GetTransfer, request)
+        self._wants_identities = response.record_identities
         self._owner = TaskOwner(name=response.owner, groups=tuple(response.groups))
         return response
-
-    def _call(
-        self, method: UnaryMethod[RequestT, ResponseT], request: RequestT
-    ) -> ResponseT:
-        retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(
-                (UnavailableError, ResourceExhaustedError)
-            ),
-            stop=tenacity.stop_any(
-                tenacity.stop_after_delay(self._retry_for.total_seconds()),
-                tenacity.stop_when_event_set(self._stop),
-            ),
-            wait=tenacity.wait_random_exponential(
-                multiplier=0.2, max=_MAX_PAUSE.total_seconds()
-            ),
-            sleep=tenacity.sleep_using_event(self._stop),
-            reraise=True,
-        )
-        return retrying(lambda: invoke(method, request, timeout=_CALL_TIMEOUT))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tesk_filer.adapters.digests import Digests
 from tesk_filer.adapters.disk_space import check_space, free_bytes, reserve
-from tesk_filer.adapters.open_directories import OpenDirectories
+from tesk_filer.adapters.open_directories import DirectoryUse, OpenDirectories
 from tesk_filer.adapters.partial_file import PartialFile, stamp_of
 from tesk_filer.adapters.receiving import check_size, receive
 from tesk_filer.adapters.temporary_files import create, may_go_on, reopen
@@ -114,30 +114,49 @@ class FolderVolume:
         self, path: str, reader: Reader, advance: Advance, checks: Checks = NO_CHECKSUMS
     ) -> Saved:
         """See ``Volume``; the file is readable and writable by any uid."""
-        digests = Digests(checks)
         size = reader.size
-        with self._temporary(path, size) as (directory, name, temporary):
-            descriptor = create(temporary, directory)
-            try:
-                self._set_mode(descriptor, executable=reader.executable)
-                arrived = receive(reader, descriptor, advance, digests)
-                check_size(size, arrived)
-                found = digests.verify()
-                status = os.fstat(descriptor)
-            except OSError as error:
-                needed = size and size - os.fstat(descriptor).st_size
-                raise unwritable(error, needed, free_bytes(descriptor)) from error
-            finally:
-                os.close(descriptor)
-            os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-        return Saved(size=arrived, stamp=stamp_of(status), digests=found)
+        try:
+            use, name = self._at(path, create=True)
+            with use as directory:
+                temporary = temporary_name(name, _TAG)
+                try:
+                    saved = self._receive(
+                        reader, create(temporary, directory), advance, Digests(checks)
+                    )
+                    os.replace(
+                        temporary, name, src_dir_fd=directory, dst_dir_fd=directory
+                    )
+                except BaseException:
+                    _remove(temporary, directory)
+                    raise
+        except OSError as error:
+            raise unwritable(error, size) from error
+        return saved
+
+    def _receive(
+        self, reader: Reader, descriptor: int, advance: Advance, digests: Digests
+    ) -> Saved:
+        """Write a file to the open temporary one, and close that."""
+        size = reader.size
+        try:
+            self._set_mode(descriptor, executable=reader.executable)
+            arrived = receive(reader, descriptor, advance, digests)
+            check_size(size, arrived)
+            found = digests.verify()
+            stamp = stamp_of(os.fstat(descriptor))
+        except OSError as error:
+            needed = size and size - os.fstat(descriptor).st_size
+            raise unwritable(error, needed, free_bytes(descriptor)) from error
+        finally:
+            os.close(descriptor)
+        return Saved(size=arrived, stamp=stamp, digests=found)
 
     @contextmanager
     def begin_parts(
         self, path: str, size: int, *, resumed: str, renew: Callable[[], None]
     ) -> Iterator[PartialFile]:
         """See ``Volume``."""
-        with self._temporary(path, size, keeps=True) as (directory, name, temporary):
+        with self._temporary(path, size) as (directory, name, temporary):
             descriptor = reopen(temporary, directory, size, resumed)
             is_resumed = descriptor is not None
             if descriptor is None:
@@ -190,32 +209,33 @@ class FolderVolume:
     def make_directory(self, path: str) -> None:
         """See ``Volume``."""
         try:
-            with self._at(f"{path.rstrip('/')}/.", create=True):
+            use, _ = self._at(f"{path.rstrip('/')}/.", create=True)
+            with use:
                 pass
         except OSError as error:
             raise unwritable(error) from error
 
-    @contextmanager
-    def _at(self, path: str, *, create: bool = False) -> Iterator[tuple[int, str]]:
-        """Yield the open directory of ``path`` and the last name in it."""
+    def _at(self, path: str, *, create: bool = False) -> tuple[DirectoryUse, str]:
+        """Return the directory of ``path``, for a block, and the last name in it."""
         if is_within(path, OWN_FOLDER):
             raise FileNotFoundError(errno.ENOENT, "belongs to TESK", path)
         above, _, name = path.rpartition("/")
         opened = partial(self._tree.open_parent, path, create=create)
-        with self._directories.use(above, opened) as directory:
-            yield directory, name
+        return self._directories.use(above, opened), name
 
     def _status(self, path: str) -> os.stat_result:
         """Return the status of ``path``, links followed inside the volume."""
         if not path.strip("/"):
             return self._tree.stat(path)
-        with self._at(path) as (directory, name):
+        use, name = self._at(path)
+        with use as directory:
             found = os.stat(name, dir_fd=directory, follow_symlinks=False)
         return self._tree.stat(path) if stat.S_ISLNK(found.st_mode) else found
 
     def _open(self, path: str) -> int:
         try:
-            with self._at(path) as (directory, name):
+            use, name = self._at(path)
+            with use as directory:
                 return os.open(name, _READ, dir_fd=directory)
         except OSError as error:
             if error.errno != errno.ELOOP:
@@ -223,25 +243,20 @@ class FolderVolume:
         return self._tree.open(path, os.O_RDONLY | os.O_NONBLOCK)  # it is a link
 
     @contextmanager
-    def _temporary(
-        self, path: str, size: int | None, *, keeps: bool = False
-    ) -> Iterator[tuple[int, str, str]]:
+    def _temporary(self, path: str, size: int) -> Iterator[tuple[int, str, str]]:
         """Yield the directory of ``path``, its name there, and its temporary name.
 
-        Args:
-            path: Of the file.
-            size: Of the file, if known.
-            keeps: The temporary file stays if the transfer may go on.
+        The temporary file stays if the transfer may go on.
         """
         try:
-            with self._at(path, create=True) as (directory, name):
+            use, name = self._at(path, create=True)
+            with use as directory:
                 temporary = temporary_name(name, _TAG)
                 try:
                     yield directory, name, temporary
                 except BaseException as error:
-                    if not (keeps and may_go_on(error)):
-                        with suppress(OSError):
-                            os.unlink(temporary, dir_fd=directory)
+                    if not may_go_on(error):
+                        _remove(temporary, directory)
                     raise
         except OSError as error:
             raise unwritable(error, size) from error
@@ -259,6 +274,11 @@ class FolderVolume:
     ) -> None:
         self._set_mode(descriptor, executable=executable)
         os.replace(*names, src_dir_fd=directory, dst_dir_fd=directory)
+
+
+def _remove(temporary: str, directory: int) -> None:
+    with suppress(OSError):
+        os.unlink(temporary, dir_fd=directory)
 
 
 def temporary_name(path: str, tag: str = "") -> str:

@@ -12,12 +12,8 @@ from tesk_filer.domain.credentials import (
     GcsAccount,
     S3Account,
 )
+from tesk_filer.domain.identities import STORES, WEB, has_strong_etag
 from tesk_model.locations import Location
-
-_STORES = frozenset({"s3", "gs", "az", "abfs", "abfss"})
-"""Schemes whose ETags, or generations, are always strong."""
-
-_WEB = frozenset({"http", "https"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +31,7 @@ class CacheKey:
 
 def is_cacheable(source: Location) -> bool:
     """Tell whether files of the scheme of ``source`` may be cached at all."""
-    return source.scheme in _STORES | _WEB
+    return source.scheme in STORES | WEB
 
 
 def cache_key(
@@ -57,7 +53,7 @@ def cache_key(
             only an owner may read.
     """
     scope = _scope(source, credential, owner)
-    if scope is None or not _is_strong(source, etag):
+    if scope is None or not has_strong_etag(source, etag):
         return None
     # Each part ends in NUL, which no url, ETag or name has.
     parts = (
@@ -71,17 +67,6 @@ def cache_key(
         name=sha256(text.encode("utf-8", "surrogateescape")).hexdigest(),
         size=size,
     )
-
-
-def _is_strong(source: Location, etag: str) -> bool:
-    """Tell whether an ETag is that of the bytes.
-
-    Source:
-        RFC 9110, 8.8.3: a weak one begins with ``W/``.
-    """
-    if source.scheme in _WEB:
-        return etag.startswith('"')
-    return source.scheme in _STORES and etag != ""
 
 
 def _scope(source: Location, credential: Credential | None, owner: str) -> str | None:

@@ -36,6 +36,12 @@ class Window:
         """Requests that may be under way; one at least."""
         return max(int(self.size), 1)
 
+    def widened(self, most: int) -> "Window":
+        """Return a window of up to ``most``, unless the host has ever complained."""
+        if self.decreases or most <= self.most:
+            return self
+        return replace(self, most=most, size=float(most))
+
     def after_success(self) -> "Window":
         """Return the window after a request that went well."""
         return replace(self, size=min(self.size + 1 / self.size, float(self.most)))

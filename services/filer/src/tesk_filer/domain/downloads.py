@@ -21,18 +21,23 @@ class Download:
     """One input and where it goes.
 
     Attributes:
-        field: As TES writes it, e.g. ``inputs[2]``.
+        index: Of the input in its task.
         path: Normalized container path.
         source: Where it comes from; None if ``content`` is the source.
         content: The literal bytes of the file.
         is_directory: Everything below ``url`` goes below ``path``.
     """
 
-    field: str
+    index: int
     path: str
     source: Location | None
     content: bytes
     is_directory: bool
+
+    @property
+    def field(self) -> str:
+        """Name the input as TES does, e.g. ``inputs[2]``."""
+        return f"inputs[{self.index}]"
 
     def __str__(self) -> str:
         """Name it for people, without credentials."""
@@ -54,7 +59,7 @@ def plan_download(index: int, entry: Input) -> Download:
     # Content wins over url unless it is empty and there is a url.
     url = "" if entry.content else (entry.url or "")
     return Download(
-        field=f"inputs[{index}]",
+        index=index,
         path=normalize(entry.path),
         source=parse_location(url) if url else None,
         content=b"" if url else (entry.content or "").encode(),

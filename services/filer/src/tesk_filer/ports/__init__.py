@@ -224,11 +224,16 @@ class Storage(Protocol):
             StorageError: As any call.
         """
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """Write the bytes of ``source`` to a file; parents are made.
 
         When it returns, the file is complete; when it raises, the previous file is
         unchanged (where the storage can guarantee that).
+
+        Returns:
+            The ETag of what was written, as ``stat`` says it, if the storage told it
+            with the result; else "". It is never asked for afterwards: another one
+            may have written meanwhile.
         """
 
     def make_directory(self, location: Location) -> None:
@@ -260,3 +265,10 @@ class Credentials(Protocol):
         Raises:
             StorageError: What the operator gives cannot be read.
         """
+
+
+class MonotonicClock(Protocol):
+    """Reads the time."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back; only differences mean anything."""

@@ -1,6 +1,6 @@
 """The port of the manifest: what earlier filers of this transfer have moved already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,13 +15,19 @@ class Moved:
         size: Bytes.
         stamp: Of the file in the volume, see ``Saved.stamp``.
         etag: Of the file in the storage; "" if it has none, or for outputs.
+        identity: See ``domain.identities``; "" if there is none.
         digests: Those that were computed.
     """
 
     size: int
     stamp: str
     etag: str = ""
+    identity: str = ""
     digests: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
+
+
+MovedFile = tuple[str, str, Moved]
+"""Container path and url of a file, and what moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +63,9 @@ class Manifest(Protocol):
     def add(self, path: str, url: str, moved: Moved) -> None:
         """Record a file that has moved."""
 
+    def add_all(self, files: Iterable[MovedFile]) -> None:
+        """Record files that have moved, for less than one by one."""
+
     def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
         """Forget the parts of a file; those that follow are of this size and ETag."""
 
@@ -78,6 +87,9 @@ class NoManifest:
         return None
 
     def add(self, path: str, url: str, moved: Moved) -> None:
+        """See ``Manifest``."""
+
+    def add_all(self, files: Iterable[MovedFile]) -> None:
         """See ``Manifest``."""
 
     def begin(self, path: str, url: str, content: tuple[int, str]) -> None:

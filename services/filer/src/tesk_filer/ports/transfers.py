@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from tesk_model.task import Input, Output, OutputFileLog, TransferStatus
+from tesk_model.identities import FileIdentity
+from tesk_model.task import Input, InputSize, Output, OutputFileLog, TransferStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,8 @@ class TransferResult:
             not within ``seconds``.
         resumed_bytes: Of these.
         sha256: See ``FinishTransferRequest``.
+        identified: See ``FinishTransferRequest``.
+        input_sizes: What arrived of each input; empty unless all have.
     """
 
     error: str = ""
@@ -47,6 +50,8 @@ class TransferResult:
     resumed_files: int = 0
     resumed_bytes: int = 0
     sha256: str = ""
+    identified: bool = False
+    input_sizes: tuple[InputSize, ...] = ()
 
 
 class Transfers(Protocol):
@@ -68,6 +73,12 @@ class Transfers(Protocol):
 
     def report(self, status: TransferStatus) -> None:
         """Report progress; tried once."""
+
+    def wants_identities(self) -> bool:
+        """Tell whether ``add_identities`` is to be called; asked after the reads."""
+
+    def add_identities(self, files: Sequence[FileIdentity]) -> bool:
+        """Record what files were when they moved; tell whether more are wanted."""
 
     def add_outputs(self, files: Sequence[OutputFileLog]) -> None:
         """Record files that are uploaded."""

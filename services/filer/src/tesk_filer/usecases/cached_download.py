@@ -21,6 +21,7 @@ from tesk_filer.ports import (
 )
 from tesk_filer.ports.cache import Cache
 from tesk_filer.ports.volume import Saved, Volume
+from tesk_filer.usecases.arrivals import Arrived
 from tesk_filer.usecases.file_download import FileDownload, has_size
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -57,8 +58,9 @@ class CachedDownload:
         is_small = known is not None and (known.size or 0) < self.smallest
         if is_small or not is_cacheable(source):
             return self.download(path, source, known)
-        if self.download.is_there(path, source, known):
-            return Stat()
+        there = self.download.find(path, source, known)
+        if there is not None:
+            return there
         found = self._ask(source)
         if found is not None and found.size is not None and not has_size(known):
             self.progress.learn_size(found.size)
@@ -107,7 +109,7 @@ class CachedDownload:
                 return False
             except StorageError:
                 return False  # a download says what is wrong with the volume
-            self.download.record(path, source, found.etag, saved)
+            self.download.record(Arrived(path, source, found, saved))
             return True
 
     def _copy(self, reader: Reader, path: str, source: Location) -> Saved:

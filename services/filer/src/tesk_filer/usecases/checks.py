@@ -1,16 +1,21 @@
 """Checks whether the inputs of a task can be read and its outputs written.
 
-Nothing of the task runs and nothing stays behind. What only an upload could tell is
-reported as unknown, unless a probe is allowed: an empty file of a hidden name beside
-the output, which is removed again.
+Nothing of the task runs and nothing stays behind. Whether an output could be written is
+asked in a way that writes nothing; where there is none it is unknown, unless a probe is
+allowed: an empty file of a hidden name beside the output, which is removed again.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
-from tesk_filer.domain.checks import Check, Verdict
+from tesk_filer.domain.checks import (
+    Check,
+    LocationsToCheck,
+    Verdict,
+    WriteFound,
+)
 from tesk_filer.ports import Cursor, Stat, Storage, StorageError, Storages
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import (
@@ -29,10 +34,10 @@ _MAX_PAGES = 100  # of a directory whose first file is looked for
 
 @runtime_checkable
 class ChecksWrites(Protocol):
-    """A storage that can tell whether it could write, without writing."""
+    """A storage that can be asked whether it would write, without writing."""
 
-    def check_write(self, location: Location) -> None:
-        """Return if a file could be written now; change nothing.
+    def check_write(self, location: Location) -> WriteFound:
+        """Tell whether a file could be written now; no file or folder comes or changes.
 
         Raises:
             StorageError: It could not.
@@ -40,11 +45,18 @@ class ChecksWrites(Protocol):
 
 
 @runtime_checkable
-class Removes(Protocol):
+class Removes(Storage, Protocol):
     """A storage that removes files, and makes no directories when it writes some."""
 
     def remove(self, location: Location) -> None:
         """Remove a file; nothing happens if it does not exist."""
+
+
+class _Found(NamedTuple):
+    verdict: Verdict
+    message: str
+    type: FileType | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +73,7 @@ class Checks:
     write_empty: Callable[[Storage, Location], None] | None
     probe_name: str
 
-    def of_task(self, task: Task) -> Iterator[Callable[[], Check]]:
+    def of_task(self, task: Task | LocationsToCheck) -> Iterator[Callable[[], Check]]:
         """Yield the checks of a task, to be called in any order."""
         for index, entry in enumerate(task.inputs):
             yield partial(self._check_input, f"inputs[{index}]", entry)
@@ -71,16 +83,19 @@ class Checks:
     def _check_input(self, field: str, entry: Input) -> Check:
         url = "" if entry.content else (entry.url or "")
 
-        def find() -> tuple[Verdict, str]:
+        def find() -> _Found:
             if not url:
-                return Verdict.OK, "its content is in the task"
+                return _Found(Verdict.OK, "its content is in the task")
             if is_reference(url):
-                return Verdict.UNKNOWN, "the server mounts it; that was not checked"
+                return _Found(
+                    Verdict.UNKNOWN, "the server mounts it; that was not checked"
+                )
             location = parse_location(url)
             storage = self.storages.of(location)
             if entry.type is FileType.DIRECTORY:
-                return Verdict.OK, self._read_directory(storage, location)
-            return Verdict.OK, self._read_file(storage, location)
+                message = self._read_directory(storage, location)
+                return _Found(Verdict.OK, message, FileType.DIRECTORY)
+            return self._read_file(storage, location)
 
         return _checked(field, entry.path, url, find)
 
@@ -99,19 +114,20 @@ class Checks:
 
     def _read_file(
         self, storage: Storage, location: Location, *, known: Stat | None = None
-    ) -> str:
+    ) -> _Found:
         def read() -> tuple[int | None, bytes]:
             with storage.open(location, known=known) as reader:
                 return reader.size, reader.read(1)
 
         size, first = self.retry(read)
         if not first:
-            return "was opened; it is empty"
+            return _Found(Verdict.OK, "was opened; it is empty", FileType.FILE, 0)
         has = "" if size is None else f"; it has {format_bytes(size)}"
-        return f"its first byte was read{has}"
+        message = f"its first byte was read{has}"
+        return _Found(Verdict.OK, message, FileType.FILE, size)
 
     def _check_output(self, field: str, output: Output) -> Check:
-        def find() -> tuple[Verdict, str]:
+        def find() -> _Found:
             location = parse_location(output.url)
             storage = self.storages.of(location)
             holds_many = output.type is FileType.DIRECTORY or is_pattern(
@@ -120,48 +136,47 @@ class Checks:
             if not (holds_many or location.names_a_file):
                 raise StorageError("ends in a slash; a file needs a name")
             probe = _beside(location, self.probe_name, within=holds_many)
-            target = probe if holds_many else location
-            return self._find_out(storage, target, probe)
+            if self.write_empty is not None and isinstance(storage, Removes):
+                self._write_probe(storage, probe, self.write_empty)
+                message = "an empty file was written beside it, and removed"
+                return _Found(Verdict.OK, message)
+            if isinstance(storage, ChecksWrites):
+                target = probe if holds_many else location
+                return _Found(*self.retry(partial(storage.check_write, target)))
+            message = "only an upload can tell; nothing was written"
+            return _Found(Verdict.UNKNOWN, message)
 
         return _checked(field, output.path, output.url, find)
 
-    def _find_out(
-        self, storage: Storage, target: Location, probe: Location
-    ) -> tuple[Verdict, str]:
-        if isinstance(storage, ChecksWrites):
-            storage.check_write(target)
-            return Verdict.OK, "a file can be written in its folder; none was"
-        if not isinstance(storage, Removes):
-            return Verdict.UNKNOWN, "only an upload can tell; nothing was written"
-        if self.write_empty is None:
-            return (
-                Verdict.UNKNOWN,
-                "only writing can tell; a write probe was not asked for",
-            )
-        self.retry(partial(self.write_empty, storage, probe))
+    def _write_probe(
+        self,
+        storage: Removes,
+        probe: Location,
+        write_empty: Callable[[Storage, Location], None],
+    ) -> None:
+        self.retry(partial(write_empty, storage, probe))
         try:
             self.retry(partial(storage.remove, probe))
         except StorageError as error:
             message = f"its probe was written, and {probe} stays: {error.message}"
             raise StorageError(message) from error
-        return Verdict.OK, "an empty file was written beside it, and removed"
 
 
-def _checked(
-    field: str, path: str, url: str, find: Callable[[], tuple[Verdict, str]]
-) -> Check:
+def _checked(field: str, path: str, url: str, find: Callable[[], _Found]) -> Check:
     try:
-        verdict, message = find()
+        found = find()
     except StorageError as error:
-        verdict, message = Verdict.FAILED, error.message
+        found = _Found(Verdict.FAILED, error.message)
     except InvalidLocationError as error:
-        verdict, message = Verdict.FAILED, str(error)
+        found = _Found(Verdict.FAILED, str(error))
     return Check(
         field=field,
         path=path,
         url=describe_url(url) if url else "",
-        verdict=verdict,
-        message=message,
+        verdict=found.verdict,
+        message=found.message,
+        type=found.type,
+        size=found.size,
     )
 
 

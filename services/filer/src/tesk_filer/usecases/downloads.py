@@ -1,9 +1,8 @@
 """Downloads inputs into the volume."""
 
 import io
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
@@ -14,19 +13,25 @@ from tesk_filer.domain.downloads import (
     title,
 )
 from tesk_filer.domain.expansion import Expansion, Limits
+from tesk_filer.domain.file_batches import FileBatch, may_batch
+from tesk_filer.domain.identities import DIRECTORY
 from tesk_filer.ports import (
     NO_CHECKSUMS,
-    Cursor,
+    Entry,
     HaltedError,
     Page,
     Stat,
-    Storage,
     StorageError,
     Storages,
 )
 from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.ports.volume import Volume
+from tesk_filer.usecases.batch_download import BatchDownload, ListedFile
+from tesk_filer.usecases.batch_threads import BatchThreads
 from tesk_filer.usecases.file_download import DownloadFile
+from tesk_filer.usecases.identity_log import IdentityLog
+from tesk_filer.usecases.input_sizes import InputSizes
+from tesk_filer.usecases.listing import Listing
 from tesk_filer.usecases.result import summarize
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer_progress import TransferProgress
@@ -35,6 +40,11 @@ from tesk_model.locations import Location, describe_url
 from tesk_model.paths import normalize
 from tesk_model.references import is_reference
 from tesk_model.task import Input
+
+_BATCH = 64  # small files of this machine that a thread brings one after another
+
+_Listed = tuple[Download, Entry]
+"""A file of a directory, and what the listing says of it."""
 
 CONTENT = "content"
 """Stands for the scheme of what is in the task itself."""
@@ -59,7 +69,14 @@ class _InlineContent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloads:
-    """Downloads all inputs of a task; the first failure stops the rest."""
+    """Downloads all inputs of a task; the first failure stops the rest.
+
+    Attributes:
+        identities: Has what each file was, by ``download_file``.
+        download_batch: Brings small files of this machine.
+        batches: Runs it.
+        sizes: Takes what arrives of each input.
+    """
 
     transfers: Transfers
     storages: Storages
@@ -68,9 +85,13 @@ class Downloads:
     retry: Retry
     download_file: DownloadFile
     progress: TransferProgress
+    identities: IdentityLog
+    download_batch: BatchDownload
+    batches: BatchThreads
     digests: DigestList | None = None
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
+    sizes: InputSizes = field(default_factory=InputSizes)
 
     def run(self) -> TransferResult:
         """Download the inputs.
@@ -83,8 +104,14 @@ class Downloads:
         except HaltedError:
             if not self.workers.failures:
                 raise
-        return summarize(
+        result = summarize(
             self.workers.failures, self.warnings, self.progress, self.digests
+        )
+        identified = not result.error and self.identities.flush()
+        return replace(
+            result,
+            identified=identified,
+            input_sizes=() if result.error else self.sizes.all(),
         )
 
     def _plan(self) -> list[Download]:
@@ -118,7 +145,8 @@ class Downloads:
 
     def _fetch(self, download: Download, known: Stat | None) -> None:
         if download.source is not None:
-            self.download_file(download.path, download.source, known)
+            arrived = self.download_file(download.path, download.source, known)
+            self.sizes.add(download.index, arrived.size or 0)
             return
         content = _InlineContent(download.content)
         with self.progress.of_file(CONTENT, path=download.path) as file_progress:
@@ -128,36 +156,69 @@ class Downloads:
             )
         if self.digests is not None:
             self.digests.add(download.path, saved.digests[ALGORITHM])
+        self.sizes.add(download.index, saved.size)
 
     def _submit_directory(self, directory: Download, source: Location) -> None:
+        self.sizes.begin(directory.index)
         if source.checksums:
             raise StorageError("a checksum in the url is for one file, not a directory")
+        batch = FileBatch[_Listed](_BATCH)
+        for file, entry in self._list(directory, source):
+            if source.host or not may_batch(entry.size or 0):
+                self._submit(file, entry)
+                continue
+            # Of this machine: to hand it to a thread costs as much as to copy it.
+            self.progress.plan(entry.size)
+            batch.add((file, entry), size=entry.size or 0, path=file.path)
+            if batch.is_full:
+                self._submit_batch(batch)
+                batch = FileBatch[_Listed](_BATCH)
+        self._submit_batch(batch)
+
+    def _submit_batch(self, batch: FileBatch[_Listed]) -> None:
+        if batch.files:
+            first, _ = batch.files[0]
+            self.batches.run(first, partial(self._fetch_batch, batch.files))
+
+    def _fetch_batch(self, files: Sequence[_Listed]) -> None:
+        by_path = {file.path: file for file, _ in files}
+        result = self.download_batch(
+            [
+                ListedFile(file.path, file.source, entry)
+                for file, entry in files
+                if file.source is not None
+            ]
+        )
+        for path, size in result.sizes.items():
+            self.sizes.add(by_path[path].index, size)
+        for path, _, known in result.left:
+            file = by_path[path]
+            self.workers.call(file, partial(self._fetch, file, known))
+
+    def _list(self, directory: Download, source: Location) -> Iterator[_Listed]:
+        """Yield the files of a directory; make its directories."""
         storage = self.storages.of(source)
         self.volume.make_directory(directory.path)
         expansion = self.expansion.part()
-        for page in self._pages(storage, source):
-            if page.directory:
-                expansion.enter(page.directory, page.depth)
-            # Pages of nothing count, too: there may be no end of them.
-            expansion.take(len(page.entries) + len(page.notes) or 1)
+        listing = Listing(retry=self.retry, observed=self.progress.of_listing)
+        for page in listing.pages(storage, source, expansion):
             self._check_space(source, page)
             self.warnings.extend(f"{directory}: {note}" for note in page.notes)
-            _check_once(page)
             for entry in page.entries:
-                _check_name(entry.name)
-                expansion.check_depth(entry.name.count("/"))
                 path = f"{directory.path.rstrip('/')}/{entry.name}"
+                place = source.below(entry.name)
                 if entry.is_directory:
                     self.volume.make_directory(path)
+                    self.identities.add(path, place, size=0, identity=DIRECTORY)
                     continue
                 file = Download(
-                    field=directory.field,
+                    index=directory.index,
                     path=path,
-                    source=source.below(entry.name),
+                    source=place,
                     content=b"",
                     is_directory=False,
                 )
-                self._submit(file, entry)
+                yield file, entry
 
     def _check_space(self, source: Location, page: Page) -> None:
         """Refuse what cannot fit before it moves.
@@ -168,41 +229,6 @@ class Downloads:
         if source.scheme != "file" and sizes:
             self.volume.check_space(sum(sizes) + self.progress.left())
 
-    def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
-        cursor: Cursor = ()
-        while True:
-            with self.progress.of_listing(source.scheme):
-                page = self.retry(partial(storage.list, source, cursor))
-            yield page
-            if not page.cursor:
-                return
-            if page.cursor == cursor:
-                raise StorageError("the storage lists the same page again and again")
-            cursor = page.cursor
-
 
 def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:
     downloads.append(plan_download(index, entry))
-
-
-def _check_once(page: Page) -> None:
-    """Refuse a page that names a file twice: only one of them could be kept.
-
-    Raises:
-        StorageError: It does.
-    """
-    counts = Counter(each.name for each in page.entries if not each.is_directory)
-    for name, count in counts.most_common(1):
-        if count > 1:
-            raise StorageError(f"holds {name!r} {count} times")
-
-
-def _check_name(name: str) -> None:
-    """Refuse a listed name that is not a path below the directory.
-
-    Raises:
-        StorageError: Names with empty, ``.`` or ``..`` segments, or with NUL.
-    """
-    if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name:
-        message = f"holds {name!r}, which cannot be the name of a file"
-        raise StorageError(message)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
 from tesk_filer.domain.checksums import choose_checks
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
+from tesk_filer.domain.far_hosts import widening_of
 from tesk_filer.domain.parts import cut
 from tesk_filer.ports import (
     ChangedError,
@@ -19,13 +20,16 @@ from tesk_filer.ports import (
     StorageError,
     Storages,
 )
-from tesk_filer.ports.manifest import Begun, Manifest, Moved, NoManifest
+from tesk_filer.ports.manifest import Begun, Manifest, NoManifest
 from tesk_filer.ports.volume import Checks, PartialFile, Saved, Volume
+from tesk_filer.usecases.arrivals import Arrived
+from tesk_filer.usecases.file_progress import FileProgress
+from tesk_filer.usecases.identity_log import IdentityLog
 from tesk_filer.usecases.large_download import Helpers, LargeDownload, LargeFile
 from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.part_queue import PartQueue
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer_progress import FileProgress, TransferProgress
+from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_model.locations import Location
 
 
@@ -50,6 +54,7 @@ class FileDownload:
     Attributes:
         parts_from: Bytes from which on a file may come in parts.
         digests: Takes the digest of every file; None: not wanted.
+        identities: Takes what each file was.
     """
 
     storages: Storages
@@ -59,6 +64,7 @@ class FileDownload:
     helpers: Helpers
     limits: HostLimits
     parts_from: int
+    identities: IdentityLog
     digests: DigestList | None = None
     manifest: Manifest = field(default_factory=NoManifest)
 
@@ -75,10 +81,11 @@ class FileDownload:
             HaltedError: The transfer was stopped.
 
         Returns:
-            Size and ETag of what arrived; nothing if it was there.
+            Size, ETag and checksums of what arrived; no ETag if it was there.
         """
-        if self.is_there(path, source, known):
-            return Stat()
+        there = self.find(path, source, known)
+        if there is not None:
+            return there
         with self.progress.of_file(
             source.scheme, path=path, url=source, is_sized=has_size(known)
         ) as file_progress:
@@ -87,21 +94,22 @@ class FileDownload:
             self._receive_anew(incoming, known)
         return incoming.arrived
 
-    def is_there(self, path: str, source: Location, known: Stat | None) -> bool:
-        """Tell whether an earlier filer has brought the file, as it is now."""
+    def find(self, path: str, source: Location, known: Stat | None) -> Stat | None:
+        """Return the size of a file that an earlier filer has brought, as it is now."""
         moved = self.manifest.moved(path, source.url)
         if moved is None or moved.stamp != self.volume.stamp(path):
-            return False
+            return None
         if known is not None and known.etag not in ("", moved.etag):
-            return False  # it was exchanged meanwhile
+            return None  # it was exchanged meanwhile
         if self.digests is not None:
             if ALGORITHM not in moved.digests:
-                return False
+                return None
             self.digests.add(path, moved.digests[ALGORITHM])
         if not has_size(known):
             self.progress.learn_size(moved.size)
         self.progress.resume(1, moved.size)
-        return True
+        self.identities.add(path, source, size=moved.size, identity=moved.identity)
+        return Stat(size=moved.size)
 
     def _receive_anew(self, incoming: "_Incoming", known: Stat | None) -> None:
         """Receive a file; begin it anew once for each kind of error that asks for it."""
@@ -137,7 +145,9 @@ class FileDownload:
         with ExitStack() as stack:
             opened = self._open(incoming, known, rest)
             reader = stack.enter_context(opened)
-            incoming.arrived = Stat(size=reader.size, etag=reader.etag)
+            incoming.arrived = Stat(
+                size=reader.size, etag=reader.etag, checksums=reader.checksums
+            )
             incoming.progress.announce(reader.size)
             if rest is not None and reader.size != rest.stop:
                 raise ChangedError
@@ -147,7 +157,7 @@ class FileDownload:
             saved = self.volume.save(
                 incoming.path, reader, incoming.progress.advance, checks
             )
-        self.record(incoming.path, incoming.source, reader.etag, saved)
+        self._record(incoming, saved)
         return None
 
     @contextmanager
@@ -155,10 +165,12 @@ class FileDownload:
         self, incoming: "_Incoming", known: Stat | None, part: Part | None
     ) -> Iterator[Reader]:
         source = incoming.source
+        widening = widening_of(source.scheme, known.size if known else None)
         with (
-            self.limits.request(source.host),
+            self.limits.request(source.host, widening) as responded,
             incoming.storage.open(source, part=part, known=known) as reader,
         ):
+            responded()
             yield reader
 
     def _comes_in_parts(self, reader: Reader) -> bool:
@@ -199,7 +211,7 @@ class FileDownload:
             saved = arriving.finish(
                 checks, incoming.progress.advance, executable=reader.executable
             )
-        self.record(incoming.path, incoming.source, reader.etag, saved)
+        self._record(incoming, saved)
 
     def _large_file(
         self, incoming: "_Incoming", content: Stat, arriving: PartialFile
@@ -223,14 +235,23 @@ class FileDownload:
         computed = () if self.digests is None else (ALGORITHM,)
         return choose_checks(asked, reader.checksums, computed)
 
-    def record(self, path: str, source: Location, etag: str, saved: Saved) -> None:
-        """Note a file that arrived, for a later filer of this transfer."""
-        moved = Moved(
-            size=saved.size, stamp=saved.stamp, etag=etag, digests=saved.digests
+    def _record(self, incoming: "_Incoming", saved: Saved) -> None:
+        said = incoming.arrived
+        self.record(Arrived(incoming.path, incoming.source, said, saved))
+        # Not every storage tells it before.
+        incoming.arrived = replace(said, size=saved.size)
+
+    def record(self, *files: Arrived) -> None:
+        """Note files that arrived, for a later filer of this transfer and the log."""
+        moved = [file.moved() for file in files]
+        self.manifest.add_all(
+            (file.path, file.source.url, each)
+            for file, each in zip(files, moved, strict=True)
         )
-        self.manifest.add(path, source.url, moved)
-        if self.digests is not None:
-            self.digests.add(path, saved.digests[ALGORITHM])
+        for (path, source, _, saved), each in zip(files, moved, strict=True):
+            self.identities.add(path, source, size=each.size, identity=each.identity)
+            if self.digests is not None:
+                self.digests.add(path, saved.digests[ALGORITHM])
 
 
 @dataclass(slots=True)

@@ -15,9 +15,9 @@ from typing import Self
 from tesk_filer.domain.parts import MIB, streams_for
 from tesk_filer.ports import HaltedError, Part, Reader, StorageError
 from tesk_filer.ports.volume import PartialFile
+from tesk_filer.usecases.file_progress import FileProgress
 from tesk_filer.usecases.part_queue import Claim, PartQueue
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer_progress import FileProgress
 
 CHUNK = MIB
 """Bytes that a thread holds at a time: all of them hold ``filer.parallel`` MiB."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from tesk_filer.domain.expansion import Limits
 from tesk_filer.domain.rates import RateWindow
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import StorageError
 from tesk_filer.ports.transfers import MovedByScheme
+from tesk_filer.usecases.file_progress import FileProgress, check_size
 from tesk_filer.usecases.load_limits import Bandwidth
 from tesk_model.progress import NAME_LENGTH
 from tesk_model.task import TransferStatus
@@ -86,7 +87,7 @@ class TransferProgress:
     @contextmanager
     def of_file(
         self, scheme: str, *, path: str, url: object = "", is_sized: bool = True
-    ) -> Iterator["FileProgress"]:
+    ) -> Iterator[FileProgress]:
         """Yield the counter of one file that moves until the end of the block.
 
         Args:
@@ -96,11 +97,37 @@ class TransferProgress:
             is_sized: It was planned with its size.
         """
         file = FileProgress(self, self._halt, self._largest, is_sized=is_sized)
+        with self._counted(file, scheme, path, url):
+            yield file
+
+    @contextmanager
+    def of_batch(
+        self, scheme: str, *, path: str, url: object = ""
+    ) -> Iterator[FileProgress]:
+        """Yield one counter for small files that are completed together.
+
+        Its ``files`` says at the end of the block how many are. The size of each is for
+        the caller to check.
+
+        Args:
+            scheme: Of their urls.
+            path: In the container, of the first.
+            url: Its text is the url without credentials.
+        """
+        batch = FileProgress(self, self._halt, None, is_sized=True)
+        batch.files = 0
+        with self._counted(batch, scheme, path, url):
+            yield batch
+
+    @contextmanager
+    def _counted(
+        self, file: FileProgress, scheme: str, path: str, url: object
+    ) -> Iterator[None]:
         began = self._clock()
         with self._lock:
             self._moving[file] = path, url
         try:
-            yield file
+            yield
         except StorageError:
             self._end(file, scheme, began, failed=True)
             raise
@@ -121,7 +148,7 @@ class TransferProgress:
             raise
 
     def _end(
-        self, file: "FileProgress", scheme: str, began: float, *, failed: bool
+        self, file: FileProgress, scheme: str, began: float, *, failed: bool
     ) -> None:
         with self._lock:
             del self._moving[file]
@@ -129,8 +156,8 @@ class TransferProgress:
             counts.seconds += self._clock() - began
             counts.failed += failed
             if not failed:
-                self._files += 1
-                counts.files += 1
+                self._files += file.files
+                counts.files += file.files
                 counts.bytes += file.bytes
 
     def moved(self) -> tuple[MovedByScheme, ...]:
@@ -146,6 +173,14 @@ class TransferProgress:
                 )
                 for scheme, counts in self._by_scheme.items()
             )
+
+    def check(self, size: int | None) -> None:
+        """Refuse a file that is too large; None: its size is not known.
+
+        Raises:
+            StorageError: The file is too large.
+        """
+        check_size(size, self._largest)
 
     @property
     def resumed(self) -> tuple[int, int]:
@@ -189,75 +224,3 @@ class TransferProgress:
                 path=elide(path, NAME_LENGTH),
                 url=elide(str(url), NAME_LENGTH),
             )
-
-
-class FileProgress:
-    """Counts the bytes of one file, also from many threads.
-
-    A new try starts at 0 again.
-    """
-
-    def __init__(
-        self,
-        transfer: TransferProgress,
-        halt: threading.Event,
-        largest: int,
-        *,
-        is_sized: bool,
-    ) -> None:
-        """Count into ``transfer``, up to ``largest`` bytes."""
-        self._is_sized = is_sized
-        self._transfer = transfer
-        self._halt = halt
-        self._largest = largest
-        self._lock = threading.Lock()
-        self.bytes = 0
-
-    def start(self) -> None:
-        """Subtract what an earlier try counted."""
-        with self._lock:
-            before, self.bytes = self.bytes, 0
-        self._transfer.add(-before)
-
-    def announce(self, size: int | None) -> None:
-        """Hear the size of the file; None: it is not known.
-
-        Raises:
-            StorageError: The file is too large.
-        """
-        self.check(size)
-        if size is not None and not self._is_sized:
-            self._is_sized = True
-            self._transfer.learn_size(size)
-
-    def advance(self, size: int) -> None:
-        """Count ``size`` more bytes.
-
-        Raises:
-            HaltedError: The transfer was stopped.
-            StorageError: The file is too large.
-        """
-        if self._halt.is_set():
-            raise HaltedError
-        self.add(size)
-        self.check(self.bytes)
-        self._transfer.limit(size)
-
-    def add(self, size: int) -> None:
-        """Count bytes that are there, however they came."""
-        with self._lock:
-            self.bytes += size
-        self._transfer.add(size)
-
-    def check(self, size: int | None) -> None:
-        """Refuse a file that is too large; None: its size is not known.
-
-        Raises:
-            StorageError: The file is too large.
-        """
-        if size is not None and size > self._largest:
-            message = (
-                f"has {size:,} bytes or more; one file may have {self._largest:,} "
-                "(filer.max_file_bytes)"
-            )
-            raise StorageError(message)

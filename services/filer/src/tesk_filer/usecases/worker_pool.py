@@ -3,13 +3,13 @@
 import logging
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from tesk_filer.domain.expansion import TooLargeError
 from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.usecases.worker_threads import WorkerThreads
 from tesk_model.errors import TeskError
 from tesk_model.locations import InvalidLocationError
 
@@ -45,7 +45,8 @@ class WorkerPool:
         self._pending = 0
         self._failures: list[Failure] = []
         self._fatal: TeskError | None = None
-        self._threads = ThreadPoolExecutor(size, thread_name_prefix="move")
+        self._size = size
+        self._threads = WorkerThreads(size, "move")
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -69,7 +70,15 @@ class WorkerPool:
                 raise HaltedError
             self._free_slots -= 1
             self._pending += 1
-        self._threads.submit(self._run, name, work)
+        self._threads.submit(partial(self._run, name, work))
+
+    def grow(self, size: int) -> None:
+        """Run ``size`` pieces of work at a time from now on, if that is more."""
+        with self._changed:
+            self._free_slots += max(size - self._size, 0) * 2
+            self._size = max(size, self._size)
+            self._threads.grow(self._size)
+            self._changed.notify_all()
 
     def offer(self, work: Callable[[], None], copies: int) -> None:
         """Run ``work`` in so many threads when they are free, perhaps never.
@@ -78,9 +87,18 @@ class WorkerPool:
             work: Raises nothing.
             copies: Number of threads.
         """
-        with suppress(RuntimeError):  # it is closed already
-            for _ in range(0 if self._halt.is_set() else copies):
-                self._threads.submit(work)
+        for _ in range(0 if self._halt.is_set() else copies):
+            self._threads.submit(work)
+
+    def run(self, name: object, work: Callable[[], None]) -> None:
+        """Run ``work`` at once, in this thread, as ``submit`` does in another.
+
+        Raises:
+            HaltedError: ``halt`` is set.
+        """
+        if self._halt.is_set():
+            raise HaltedError
+        self.call(name, work)
 
     def call(self, name: object, work: Callable[[], None]) -> None:
         """Run ``work`` at once, in this thread; failures are collected as well."""
@@ -118,7 +136,7 @@ class WorkerPool:
 
     def close(self) -> None:
         """Shut down the threads, without waiting for those that hang."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
 
     def _run(self, name: object, work: Callable[[], None]) -> None:
         try:

@@ -13,9 +13,12 @@ from tesk_scheduler.domain.occurrences import (
     AttemptLost,
     CancelRequested,
     Occurrence,
+    OperatorActed,
+    PriorityChanged,
     TaskCreated,
     TaskmasterLost,
     TaskRead,
+    TaskRequeued,
     TasksListed,
 )
 
@@ -23,7 +26,10 @@ _TASKS = logging.getLogger("tesk.tasks")
 # Actions of users on tasks; documented, so that it can be stored apart.
 _AUDIT = logging.getLogger("tesk.audit")
 _CAPITAL = re.compile(r"(?<!^)(?=[A-Z])")
-_AUDITED: tuple[type[Any], ...] = (TaskCreated, CancelRequested, TaskRead, TasksListed)
+_AUDITED: tuple[type[Any], ...] = (
+    *(TaskCreated, CancelRequested, TaskRead, TasksListed),
+    *(OperatorActed, TaskRequeued, PriorityChanged),
+)
 _WARNINGS: tuple[type[Any], ...] = (AttemptLeftFiles, AttemptLost, TaskmasterLost)
 
 
@@ -42,6 +48,9 @@ class EventLog:
         """Log nothing."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:
+        """Log nothing."""
+
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
         """Log nothing."""
 
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from tesk_model.reasons import ReasonCode
+from tesk_model.states import TaskState
 from tesk_scheduler.domain.occurrences import (
     AttemptAssigned,
     AttemptLeftFiles,
     AttemptLost,
+    CandidateChecked,
     Occurrence,
     TaskAdmitted,
     TaskCreated,
@@ -45,6 +48,7 @@ class EventMetrics:
             AttemptAssigned: lambda each: self._takeovers.inc(each.takeover),
             AttemptLost: lambda each: self._lost.labels(each.reason.value).inc(),
             AttemptLeftFiles: lambda _: self._leftovers.inc(),
+            CandidateChecked: self._candidate,
             TaskmasterLost: lambda _: self._taskmasters.inc(),
             TransferEnded: self._transfer,
         }
@@ -57,6 +61,9 @@ class EventMetrics:
         self._ended = counter(
             "tasks_ended", "Tasks by how they ended.", ("state", "reason")
         )
+        # Of a series that is new Prometheus sees no increase: the first would be missed.
+        for reason in ReasonCode:
+            self._ended.labels(TaskState.SYSTEM_ERROR.value, reason.value)
         self._queued = histogram(
             "task_queue_seconds", "Time that tasks waited for admission.", buckets=_LONG
         )
@@ -82,6 +89,12 @@ class EventMetrics:
         )
         self._leftovers = counter(
             "removals_failed", "Attempts that left something that could not be removed."
+        )
+
+        self._candidates = counter(
+            "call_cache_candidates",
+            "Attempts that the call cache had a candidate for.",
+            ("result",),
         )
 
     def _add_transfers(
@@ -120,6 +133,11 @@ class EventMetrics:
         self._units = counter(
             "store_units", "Units of work of these transactions, which they share."
         )
+        self._rounds = histogram(
+            "admission_round_seconds",
+            "Time of rounds in which the leader looks at waiting tasks.",
+            buckets=_SHORT,
+        )
         self._calls = histogram(
             "rpc_seconds", "Time of calls.", ("method", "status"), buckets=_SHORT
         )
@@ -139,6 +157,11 @@ class EventMetrics:
         """Count a call and its time."""
         self._calls.labels(method, code).observe(seconds)
 
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
+        """Count a round and its time; admissions are counted one by one."""
+        del admitted
+        self._rounds.observe(seconds)
+
     def _admission(self, admitted: TaskAdmitted) -> None:
         self._admitted.inc()
         self._queued.observe(admitted.queue_seconds)
@@ -148,6 +171,9 @@ class EventMetrics:
         self._attempts.observe(ended.attempts)
         if ended.attempts:
             self._ran.labels(ended.state.value).observe(ended.run_seconds)
+
+    def _candidate(self, checked: CandidateChecked) -> None:
+        self._candidates.labels("taken" if checked.taken else "rejected").inc()
 
     def _transfer(self, ended: TransferEnded) -> None:
         result = "ok" if ended.succeeded else "failed"

@@ -41,6 +41,9 @@ class EventTraces:
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Record nothing."""
 
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
+        """Record nothing."""
+
     def _queued(self, admitted: TaskAdmitted, now: datetime) -> None:
         self.tracer.record(
             Span(

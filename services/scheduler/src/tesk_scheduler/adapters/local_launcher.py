@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from tesk_runtime.file_lock import is_locked, wait_unlocked
+from tesk_runtime.file_lock import FileLock, is_locked, wait_unlocked
 from tesk_scheduler.adapters.terminations import Terminations
 from tesk_scheduler.ports.launcher import LaunchError
 
@@ -57,7 +57,7 @@ class LocalLauncher:
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.glob(f"*{_SUFFIX}")):
             if not self._adopt(path):
-                path.unlink(missing_ok=True)
+                _delete_unlocked(path)
 
     def revision(self) -> str:
         """Return a hash of program and settings as this scheduler has them."""
@@ -85,8 +85,10 @@ class LocalLauncher:
         with self._lock:
             known = set(self._alive)
         for path in self._folder.glob(f"*{_SUFFIX}"):
-            if path.name.removesuffix(_SUFFIX) not in known:
-                self._adopt(path)
+            is_known = path.name.removesuffix(_SUFFIX) in known
+            if not is_known and not self._adopt(path):
+                # Its scheduler ended before it did.
+                _delete_unlocked(path)
         with self._lock:
             return set(self._alive)
 
@@ -96,6 +98,11 @@ class LocalLauncher:
 
     def may_act(self, taskmaster_id: str) -> bool:
         """Return False: a living taskmaster holds its lock."""
+        del taskmaster_id
+        return False
+
+    def was_disrupted(self, taskmaster_id: str) -> bool:
+        """Return False: a machine takes none away."""
         del taskmaster_id
         return False
 
@@ -164,7 +171,18 @@ class LocalLauncher:
     def _forget(self, taskmaster_id: str) -> None:
         with self._lock:
             self._alive.pop(taskmaster_id, None)
-        self._path(taskmaster_id).unlink(missing_ok=True)
+        _delete_unlocked(self._path(taskmaster_id))
+
+
+def _delete_unlocked(path: Path) -> None:
+    """Delete the file of a taskmaster, unless another process of that name lives.
+
+    Two schedulers may start one at the same time; the second process ends.
+    """
+    lock = FileLock(path)
+    if path.exists() and lock.try_acquire():
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _revision_of(environment: Mapping[str, str]) -> str:

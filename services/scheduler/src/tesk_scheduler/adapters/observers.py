@@ -16,9 +16,12 @@ from tesk_scheduler.ports.observer import Observer
 _logger = logging.getLogger(__name__)
 
 
-def make_observer(registry: CollectorRegistry, tracer: Tracer) -> Observer:
-    """Return the observer that logs, traces and counts everything."""
-    return Observers([EventLog(), EventMetrics(registry), EventTraces(tracer)])
+def make_observer(
+    registry: CollectorRegistry, tracer: Tracer, *others: Observer
+) -> Observer:
+    """Return the observer that logs, traces and counts everything, and tells others."""
+    own = (EventLog(), EventMetrics(registry), EventTraces(tracer))
+    return Observers([*own, *others])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Observers:
     def answered(self, method: str, code: str, seconds: float) -> None:
         """See ``Observer``."""
         self._notify(lambda each: each.answered(method, code, seconds))
+
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
+        """See ``Observer``."""
+        self._notify(lambda each: each.round_ended(seconds=seconds, admitted=admitted))
 
     def _notify(self, notify: Callable[[Observer], None]) -> None:
         for each in self.all:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.quota import Amounts, Demand, Subject
-from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord, subjects_of
+from tesk_scheduler.domain.records import ACTIVE_STATES, NewTask, TaskRecord
 
 _NOTHING = Amounts()
 _WAITS = Amounts(queued=1)
@@ -27,9 +27,15 @@ class UsageLedger:
     def __init__(self) -> None:
         self._changes: dict[Subject, Amounts] = {}
 
-    def created(self, owner: str, group: str | None) -> None:
+    def created(self, task: NewTask) -> None:
         """Count one new task."""
-        self._add(subjects_of(owner, group), _WAITS)
+        self._add(task.subjects, _WAITS)
+
+    def imported(
+        self, subjects: Iterable[Subject], state: TaskState, demand: Demand
+    ) -> None:
+        """Count a task that comes in its state."""
+        self._add(subjects, charge(state, demand))
 
     def changed(self, before: TaskRecord, after: TaskRecord) -> None:
         """Count the change of a task."""
@@ -39,15 +45,8 @@ class UsageLedger:
             self._add(after.subjects, change)
 
     def changes(self) -> list[tuple[Subject, Amounts]]:
-        """List the non-zero changes, in the same order in every transaction.
-
-        The order keeps concurrent transactions from blocking each other.
-        """
-        return sorted(
-            (subject, change)
-            for subject, change in self._changes.items()
-            if change != _NOTHING
-        )
+        """List the changes that are not zero."""
+        return [pair for pair in self._changes.items() if pair[1] != _NOTHING]
 
     def _add(self, subjects: Iterable[Subject], change: Amounts) -> None:
         for subject in subjects:

@@ -1,69 +1,67 @@
 """Decides which queued tasks start now; pure.
 
-First in, first out for each owner, and round-robin between owners:
+The first task of each queue that fits is its head. Heads are looked at in the order
+of ``domain.admission_order``: what is guaranteed first, then who has waited too long,
+then by fair share. A head starts, and the next one of its owner is entered. A task
+that does not fit waits:
 
-1. An owner's tasks start strictly in order. A head that must wait holds up
-   its own owner's tasks, never those of others. Only a task that can never
-   run (limits were lowered since it came) is skipped.
-2. Owners take turns, one task each, until no head fits any more.
-3. A head that waits for what others use (capacity, the limit of a group or of
-   everybody) may be passed over for as long as ``reserve_after``. From then on it
-   comes first, and what it needs is reserved until it fits; the head that has
-   waited longest goes first. The time counts from when the task became a
-   head and did not fit: were it the age of the task, the owner of a long
-   backlog would be first for ever. A head that waits for its own user's limit
-   reserves nothing.
+- *best effort* (the default): it holds up no task but those of the same shape,
+  which could not start either and are not looked at;
+- *strict*: it holds up all later tasks of its owner, never those of others.
 
-Hence the machine is never idle beside a head that fits, but for reservations.
+So tasks of one owner and shape start in their order: by priority, then by arrival.
+Nothing idles beside a task that was read and fits, but for reservations
+(``domain.starvation``) and the rates of admission.
 
-In a cluster, a task that not even the empty cluster could run is skipped as
-well: a larger node may come.
+A task that can never run (limits were lowered since it came) holds up no other, nor
+does, in a cluster, one that not even the empty cluster could run: a larger node may
+come.
 """
 
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from math import inf
 
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId
+from tesk_scheduler.domain.admission_order import AdmissionOrder, Urgency
+from tesk_scheduler.domain.admission_rates import AdmissionRates, RateMemory
 from tesk_scheduler.domain.capacity import Capacity
-from tesk_scheduler.domain.limits import fit_problems
-from tesk_scheduler.domain.quota import Demand, Quota, Subject, Usage
-from tesk_scheduler.domain.room import Room
+from tesk_scheduler.domain.charging import gpu_type_of
+from tesk_scheduler.domain.fair_share import Costs, costs_of
+from tesk_scheduler.domain.limits import fit_problems, most_of_one
+from tesk_scheduler.domain.queues import OwnerQueue, QueuedTask, Shape
+from tesk_scheduler.domain.quota import (
+    Demand,
+    Limit,
+    Order,
+    Quota,
+    Subject,
+    Usage,
+)
+from tesk_scheduler.domain.room import Blocker, Room
+from tesk_scheduler.domain.starvation import StarvationGuard, Waits
+from tesk_scheduler.domain.usage_history import History
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueuedTask:
-    """A task that waits.
-
-    Attributes:
-        sequence: Order of arrival.
-        subjects: Everyone charged for it: its user, its group if any, all.
-        queued_at: Since when it waits in this attempt.
-    """
-
-    id: TaskId
-    sequence: int
-    owner: str
-    subjects: tuple[Subject, ...]
-    demand: Demand
-    queued_at: datetime
+# Of one owner, of different shapes: the first ones tell enough, and each is written.
+_REASONS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionMemory:
     """What one plan passes on to the next.
 
-    Losing it, as at a restart, costs fairness for one round and nothing else.
+    Losing it, as at a restart, makes tasks wait a little longer for a reservation
+    and permits one more burst, and costs nothing else.
 
     Attributes:
-        next_owner: Whose turn it is: the first owner from this name on, by name.
-        blocked: Heads that wait for what others use, and since when.
+        waits: First tasks of their owners that do not fit, and since when.
+        rates: Of admission.
     """
 
-    next_owner: str = ""
-    blocked: Mapping[TaskId, datetime] = field(default_factory=dict)
+    waits: Waits = field(default_factory=Waits)
+    rates: RateMemory = field(default_factory=RateMemory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +73,20 @@ class AdmissionPlan:
         reasons: For tasks that were looked at and must wait: why. The later
             tasks of an owner wait behind the first.
         memory: For the next plan.
-        stepped_over: Tasks that cannot run, or not on any node that there is.
+        skipped: Tasks that cannot run, or not on any node that there is.
+        unplaced: Tasks that fit, but are more than ``places``.
+        resume_at: When a task that fits may be admitted by its rate; None: none waits
+            for that.
+        is_partial: Tasks that were not read may fit as well.
     """
 
     admitted: Sequence[QueuedTask]
     reasons: Mapping[TaskId, Reason]
     memory: AdmissionMemory
     skipped: frozenset[TaskId] = frozenset()
+    unplaced: Sequence[QueuedTask] = field(default_factory=list)
+    resume_at: datetime | None = None
+    is_partial: bool = False
 
 
 def plan_admissions(  # noqa: PLR0913 - all that it is decided on
@@ -89,131 +94,100 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     queues: Iterable[Sequence[QueuedTask]],
     usage: Mapping[Subject, Usage],
     quota: Quota,
-    reserve_after: timedelta,
     now: datetime,
     memory: AdmissionMemory,
+    history: History | None = None,
     cluster: Capacity | None = None,
+    places: float = inf,
+    window: float = inf,
 ) -> AdmissionPlan:
     """Decide which tasks start now.
 
     Args:
-        queues: One for each owner, its tasks in order of arrival. A queue may
-            be cut off anywhere; what is cut off is not admitted.
+        queues: One for each owner, its tasks by priority and arrival.
         usage: What runs; a subject that is absent uses nothing.
-        quota: The limits.
-        reserve_after: How long a head may be passed over before what it needs is
-            reserved.
+        quota: The limits and shares.
         now: The time; aware.
         memory: From the plan before.
+        history: What was used before.
         cluster: What it can hold, where tasks run on one.
+        places: The most tasks that can start.
+        window: The most tasks that were read of an owner; more may follow.
     """
-    owner_queues = _rotated(
-        [_OwnerQueue(tasks) for tasks in queues if tasks], memory.next_owner
-    )
-    counter = _Round(
+    owner_queues = [OwnerQueue(tasks, window) for tasks in queues if tasks]
+    this_round = _Round(
         room=Room(usage, quota, cluster),
         quota=quota,
         cluster=cluster,
-        reserve_after=reserve_after,
+        rates=AdmissionRates(quota.rates, memory.rates, now),
+        guard=StarvationGuard(memory.waits, reserve_after=quota.reserve_after, now=now),
         now=now,
-        memory=memory,
+        places=places,
     )
-    overdue = counter.overdue(owner_queues)
-    served = [queue for queue in overdue if counter.serve(queue)]
-    early = set(overdue)
-    fresh = [queue for queue in owner_queues if queue not in early]
-    # An owner who was served out of turn has had its turn of this round.
-    waiting = deque(fresh + served)
-    last: _OwnerQueue | None = None
-    while waiting:
-        queue = waiting.popleft()
-        if counter.serve(queue):
-            waiting.append(queue)
-            last = queue
+    for queue in owner_queues:
+        this_round.skip_unschedulable(queue)
+    costs = costs_of(
+        [queue.head for queue in owner_queues if queue.head is not None],
+        quota=quota,
+        usage=usage,
+        history=history or {},
+        cluster=cluster,
+    )
+    this_round.run(owner_queues, costs)
     return AdmissionPlan(
-        admitted=counter.admitted,
-        reasons=counter.reasons,
-        skipped=frozenset(counter.skipped),
+        admitted=this_round.admitted,
+        reasons=this_round.reasons,
+        skipped=frozenset(this_round.skipped),
+        unplaced=this_round.unplaced,
+        resume_at=this_round.resume_at,
+        is_partial=any(queue.head is None and queue.is_cut for queue in owner_queues),
         memory=AdmissionMemory(
-            next_owner=_next_owner(owner_queues, last=last, served=served)
-            or memory.next_owner,
-            blocked=counter.blocked,
+            waits=this_round.guard.waits(), rates=this_round.rates.memory()
         ),
     )
 
 
-class _OwnerQueue:
-    """One owner's queue and the position of its head."""
-
-    def __init__(self, tasks: Sequence[QueuedTask]) -> None:
-        self.owner = tasks[0].owner
-        self._tasks = tasks
-        self._position = 0
-
-    @property
-    def head(self) -> QueuedTask | None:
-        """The next task; None at the end."""
-        if self._position == len(self._tasks):
-            return None
-        return self._tasks[self._position]
-
-    def advance(self) -> None:
-        """Remove the head."""
-        self._position += 1
-
-
 @dataclass(slots=True, kw_only=True)
 class _Round:
-    """Serves queues one task at a time and collects what it decided."""
+    """Looks at heads one after another and collects what it decided."""
 
     room: Room
     quota: Quota
     cluster: Capacity | None
-    reserve_after: timedelta
+    rates: AdmissionRates
+    guard: StarvationGuard
     now: datetime
-    memory: AdmissionMemory
+    places: float
     admitted: list[QueuedTask] = field(default_factory=list)
     reasons: dict[TaskId, Reason] = field(default_factory=dict)
-    blocked: dict[TaskId, datetime] = field(default_factory=dict)
     skipped: set[TaskId] = field(default_factory=set)
-    _unschedulable: dict[tuple[tuple[Subject, ...], Demand], Reason | None] = field(
-        default_factory=dict
-    )
+    unplaced: list[QueuedTask] = field(default_factory=list)
+    resume_at: datetime | None = None
+    _unschedulable: dict[Shape, Reason | None] = field(default_factory=dict)
+    _most: dict[tuple[Subject, ...], Limit] = field(default_factory=dict)
+    # No head that was entered, and may fit, asks for more.
+    _largest: Demand = field(default_factory=Demand)
 
-    def overdue(self, owner_queues: Sequence[_OwnerQueue]) -> list[_OwnerQueue]:
-        """Return the queues whose head is overdue, longest wait first."""
-        heads = [(queue, queue.head) for queue in owner_queues]
-        overdue = [
-            (self._blocked_since(head), queue)
-            for queue, head in heads
-            if head is not None
-            and head.id in self.memory.blocked
-            and self._is_overdue(head)
-        ]
-        return [queue for _, queue in sorted(overdue, key=lambda pair: pair[0])]
+    def run(self, queues: Iterable[OwnerQueue], costs: Costs) -> None:
+        """Look at heads until none is left, or one may follow that was not read."""
+        order = AdmissionOrder(costs, self._urgency)
+        for queue in queues:
+            self._enter(queue, order)
+        while (first := order.pop()) is not None:
+            admitted = len(self.admitted)
+            if self._serve(first, costs):
+                self._enter(first, order)
+            if len(self.admitted) == admitted:
+                continue
+            if first.head is None and first.is_cut:
+                # What follows was not read, and may come before those of others.
+                return
+            self._renew(order, self.admitted[-1])
 
-    def serve(self, queue: _OwnerQueue) -> bool:
-        """Admit the head of ``queue`` if it fits; note the reason if not."""
-        self._skip_unschedulable(queue)
-        head = queue.head
-        if head is None:
-            return False
-        blocker = self.room.blocker(head.subjects, head.demand)
-        if blocker is None:
-            self.room.take(head.subjects, head.demand)
-            self.admitted.append(head)
-            queue.advance()
-            return True
-        self.reasons[head.id] = blocker.reason
-        if blocker.shared:
-            self.blocked[head.id] = self._blocked_since(head)
-            if self._is_overdue(head):
-                self.room.reserve(head.subjects, head.demand)
-        return False
-
-    def _skip_unschedulable(self, queue: _OwnerQueue) -> None:
+    def skip_unschedulable(self, queue: OwnerQueue) -> None:
+        """Pass over tasks that cannot run."""
         while (head := queue.head) is not None:
-            shape = (head.subjects, head.demand)
+            shape = head.shape
             if shape not in self._unschedulable:
                 self._unschedulable[shape] = self._why_unschedulable(head)
             reason = self._unschedulable[shape]
@@ -223,39 +197,101 @@ class _Round:
             self.skipped.add(head.id)
             queue.advance()
 
+    def _enter(self, queue: OwnerQueue, order: AdmissionOrder) -> None:
+        """Enter a queue with its first task that fits or is overdue.
+
+        Room only shrinks: what does not fit now does not fit later. Were such a
+        task entered, its cost would delay smaller ones of its owner behind it.
+        """
+        self.skip_unschedulable(queue)
+        while (head := queue.head) is not None:
+            if self._overdue_since(queue, head) is not None:
+                self.guard.note(head.id, shared=True)
+                break
+            blocker = self.room.blocker(head.subjects, head.demand)
+            if blocker is None:
+                break
+            if not self._refuse(queue, head, blocker):
+                return
+            self.skip_unschedulable(queue)
+        if head is not None:
+            self._largest = self._largest.at_least(head.demand)
+        order.push(queue)
+
+    def _renew(self, order: AdmissionOrder, taken: QueuedTask) -> None:
+        """Enter queues anew whose heads fit no more beside a task that was taken."""
+        if self.room.shares(taken.subjects, self._largest):
+            return
+        self._largest = Demand()
+
+        def is_stale(queue: OwnerQueue) -> bool:
+            head = queue.head
+            if head is None or self._overdue_since(queue, head) is not None:
+                return False
+            if self.room.blocker(head.subjects, head.demand) is not None:
+                return True
+            self._largest = self._largest.at_least(head.demand)
+            return False
+
+        for queue in order.remove(is_stale):
+            self._enter(queue, order)
+
+    def _serve(self, queue: OwnerQueue, costs: Costs) -> bool:
+        """Decide on the head of ``queue``; tell whether its next is looked at."""
+        head = queue.head
+        if head is None:
+            return False
+        blocker = self.room.blocker(head.subjects, head.demand)
+        if blocker is not None:
+            return self._refuse(queue, head, blocker)
+        if len(self.admitted) >= self.places:
+            self.unplaced.append(head)
+            return False
+        delay = self.rates.delay(head.owner)
+        if delay is not None:
+            self.reasons[head.id] = self.rates.reason(head.owner)
+            resume_at = self.now + delay
+            self.resume_at = min(self.resume_at or resume_at, resume_at)
+            return False
+        self.guard.forget(head.id)
+        self.room.take(head.subjects, head.demand)
+        self.rates.take(head.owner)
+        costs.take(head)
+        self.admitted.append(head)
+        queue.advance()
+        return True
+
+    def _refuse(self, queue: OwnerQueue, head: QueuedTask, blocker: Blocker) -> bool:
+        is_overdue = not queue.refused and self.guard.note(
+            head.id, shared=blocker.shared
+        )
+        # What is kept for others may never be free: nothing is to wait for it.
+        if is_overdue and blocker.reason.code is not ReasonCode.GUARANTEE_KEPT:
+            self.room.reserve(head.subjects, head.demand)
+        if len(queue.refused) < _REASONS:
+            self.reasons[head.id] = blocker.reason
+        queue.refuse()
+        return self.quota.order is Order.BEST_EFFORT
+
+    def _urgency(self, queue: OwnerQueue, head: QueuedTask) -> Urgency:
+        since = self._overdue_since(queue, head)
+        return Urgency(
+            borrows=not self.room.fits_guaranteed(head.subjects, head.demand),
+            is_waiting=since is None,
+            since=since or self.now,
+        )
+
+    def _overdue_since(self, queue: OwnerQueue, head: QueuedTask) -> datetime | None:
+        return None if queue.refused else self.guard.overdue_since(head.id)
+
     def _why_unschedulable(self, head: QueuedTask) -> Reason | None:
-        problems = fit_problems(head.demand, head.subjects, self.quota)
-        if problems:
+        subjects = head.subjects
+        if subjects not in self._most:
+            self._most[subjects] = most_of_one(subjects, self.quota)
+        if not head.demand.fits(self._most[subjects]):
+            problems = fit_problems(head.demand, subjects, self.quota)
             text = f"can never run: {'; '.join(map(str, problems))}"
             return Reason(ReasonCode.LIMIT_EXCEEDED, text)
-        return None if self.cluster is None else self.cluster.misfit(head.demand)
-
-    def _blocked_since(self, head: QueuedTask) -> datetime:
-        # The clock may have been set back.
-        return min(self.memory.blocked.get(head.id, self.now), self.now)
-
-    def _is_overdue(self, head: QueuedTask) -> bool:
-        return self.now - self._blocked_since(head) >= self.reserve_after
-
-
-def _rotated(owner_queues: list[_OwnerQueue], first: str) -> list[_OwnerQueue]:
-    ordered = sorted(owner_queues, key=lambda queue: queue.owner)
-    start = next(
-        (index for index, queue in enumerate(ordered) if queue.owner >= first), 0
-    )
-    return ordered[start:] + ordered[:start]
-
-
-def _next_owner(
-    owner_queues: Sequence[_OwnerQueue],
-    *,
-    last: _OwnerQueue | None,
-    served: Sequence[_OwnerQueue],
-) -> str | None:
-    """Return whose turn is next; None if it stays as it was."""
-    if last is not None:
-        return owner_queues[(owner_queues.index(last) + 1) % len(owner_queues)].owner
-    if not served:
-        return None
-    early = set(served)
-    return next((queue.owner for queue in owner_queues if queue not in early), None)
+        if self.cluster is None:
+            return None
+        return self.cluster.misfit(head.demand, gpu_type_of(head.subjects))

@@ -16,6 +16,8 @@ KIB, MIB = 1024, 1024 * 1024
 DOCUMENT_BYTES = 18 * MIB
 EXECUTORS = 10_000
 TAGS = 10_000
+# As many as a task may have; each is three numbers.
+INPUT_SIZES = 10_000
 
 LINES, LINE_BYTES, LINES_BYTES = 1000, 8 * KIB, 1 * MIB
 ENTRIES, KEY_BYTES, ENTRY_BYTES, ENTRIES_BYTES = 200, 256, 4 * KIB, 256 * KIB
@@ -33,7 +35,10 @@ STREAMS_BYTES = 2 * (
     WHOLE_STREAMS * STREAM_BYTES
     + (TRUNCATED_STREAMS - WHOLE_STREAMS) * LATER_STREAM_BYTES
 )
-EXECUTOR_OVERHEAD = 48  # of one log, beside its streams
+# Of one log, beside its streams: times, exit code, and what was used, which is in
+# metadata as well.
+EXECUTOR_OVERHEAD = 176
+IMAGE_DIGEST_BYTES = 1 * KIB
 
 LINES_LEFT_OUT = (
     f"further lines were left out: at most {LINES:,} lines and "
@@ -46,6 +51,9 @@ class Retained(NamedTuple):
 
     number: int
     size: int
+
+
+NOTHING_RETAINED = Retained(0, 0)
 
 
 def size_of(text: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from tesk_model import devices
 from tesk_model.quantities import (
     bytes_from_gib,
     format_bytes,
@@ -57,6 +58,7 @@ _CORES = Unit(
     lambda value: value / 1000,
     lambda value: format_number(value / 1000),
 )
+_GPUS = Unit("number", int, float, format_number)
 _GIB = Unit(
     "GiB",
     bytes_from_gib,
@@ -70,11 +72,13 @@ class TaskField:
     """The field of a task that says how much it needs.
 
     Attributes:
-        name: In ``tesResources``.
+        name: In ``tesResources``, or of a backend parameter.
         singular: Of the noun in "exceeds the 1 core that there is",
         plural: and of that in "exceeds the 4 cores".
         default: What a task without it counts for, in its unit.
         may_be_none: A task may need none of it; 0 counts as unset.
+        is_parameter: It is a backend parameter; a task without it gets none,
+            whatever the settings say.
     """
 
     name: str
@@ -82,6 +86,12 @@ class TaskField:
     plural: str
     default: float
     may_be_none: bool = False
+    is_parameter: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it is in a task."""
+        return f"resources.{'backend_parameters.' * self.is_parameter}{self.name}"
 
 
 class Metric(NamedTuple):
@@ -102,7 +112,8 @@ class Dimension:
         setting: Name below ``quota``.
         description: Of the setting.
         noun: In "4 of 8 cpu in use".
-        resource: Its name in Kubernetes; "" if it has none.
+        resource: Its name in Kubernetes, unless settings give another; "" if it
+            has none.
         per_unit: Our amount for one unit of Kubernetes.
         field: None for what a task does not ask for.
     """
@@ -183,6 +194,27 @@ DISK = Dimension(
         may_be_none=True,
     ),
 )
-DIMENSIONS = (RUNNING, QUEUED, CPU, RAM, DISK)
+GPU = Dimension(
+    index=5,
+    column="gpu",
+    setting="gpu",
+    description="GPUs of any type",
+    noun="gpu",
+    unit=_GPUS,
+    metric=Metric("gpus_used", "GPUs in use."),
+    resource="nvidia.com/gpu",
+    # Executors run one after another, so that a task takes what one of them does.
+    field=TaskField(
+        name=devices.GPU,
+        singular="GPU",
+        plural="GPUs",
+        default=0,
+        may_be_none=True,
+        is_parameter=True,
+    ),
+)
+DIMENSIONS = (RUNNING, QUEUED, CPU, RAM, DISK, GPU)
 ASKED = tuple(each for each in DIMENSIONS if each.field)
 """The dimensions that a task asks for."""
+CHARGED = tuple(each for each in ASKED if each.field and not each.field.is_parameter)
+"""Those of which a task that does not say is charged a default."""

@@ -8,8 +8,10 @@ A pure function from (record, event) to an ``Effect``. Rules:
 - A final state stays. The end of a task that is being canceled is CANCELED,
   however the attempt ended.
 - An executor that ended has started.
-- A lost attempt is followed by another, up to a limit; its logs are deleted and
-  one line stays.
+- A lost attempt is followed by another, as the rules of retries say; its logs are
+  deleted and two lines stay. So is one whose executor failed, if the task asks for it.
+- An attempt that the leader stops ends the task with the reason for that, unless it
+  ended by itself before.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tesk_model.events import (
+    CandidateRejected,
     EventVerdict,
     ExecutorEnded,
     ExecutorOutput,
@@ -31,7 +34,11 @@ from tesk_model.events import (
 )
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
-from tesk_scheduler.domain.bounds import KIB, size_of, stream_bytes, stream_tail
+from tesk_scheduler.domain.attempt_rules import AttemptRules
+from tesk_scheduler.domain.bounds import stream_tail
+from tesk_scheduler.domain.deadlines import with_due
+from tesk_scheduler.domain.executor_logs import log_of_end, truncation_note
+from tesk_scheduler.domain.lost_attempts import LostAttempt, requeue
 from tesk_scheduler.domain.occurrences import (
     AttemptLost,
     ExecutorExited,
@@ -41,7 +48,8 @@ from tesk_scheduler.domain.occurrences import (
     step_of_executor,
 )
 from tesk_scheduler.domain.records import ExecutorLogChange, TaskRecord
-from tesk_scheduler.domain.transitions import requeued, with_state
+from tesk_scheduler.domain.retry_policy import GiveUp
+from tesk_scheduler.domain.transitions import with_reason, with_state
 
 _ON_REQUEST = Reason(ReasonCode.CANCELED)
 
@@ -56,7 +64,8 @@ class Effect:
         end: How the attempt ended; ``lines`` say so to people.
         executor: Of one executor's log.
         metadata: To merge.
-        clears_attempt: First delete the logs, outputs and metadata of the attempt.
+        lost: The attempt, if another one follows: its logs, outputs and metadata are
+            deleted first.
     """
 
     verdict: EventVerdict
@@ -65,16 +74,16 @@ class Effect:
     end: Reason | None = None
     executor: ExecutorLogChange | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
-    clears_attempt: bool = False
+    lost: LostAttempt | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporter:
-    """Which taskmaster reports, when, and how often an attempt may be lost."""
+    """Which taskmaster reports, when, and the rules for attempts."""
 
     taskmaster: str
     now: datetime
-    max_attempts: int
+    rules: AttemptRules = field(default_factory=AttemptRules)
 
 
 def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
@@ -97,7 +106,7 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
 def occurrences_of_effect(effect: Effect) -> Iterator[Occurrence]:
     """Return what an event means beyond the change of its record."""
     task_id, attempt = effect.record.id, effect.record.attempt
-    if effect.clears_attempt:
+    if effect.lost:
         reason = effect.end.code if effect.end else ReasonCode.NONE
         began = effect.record.started_at or effect.record.queued_at
         yield AttemptLost(
@@ -123,27 +132,30 @@ def _apply_current(  # noqa: PLR0911 - one for each kind of event
 ) -> Effect:
     match event.payload:
         case ReasonChanged(reason, since):
-            return _applied(replace(record, reason=reason, held_up_since=since))
+            explained = with_reason(record, reason, by.now)
+            return _applied(replace(explained, held_up_since=since))
         case Notice(text):
             return _applied(record, lines=(text,))
         case Metadata(entries):
             return _applied(record, metadata=entries)
         case ExecutorStarted(index):
             change = ExecutorLogChange(index=index, started_at=event.time)
-            return _applied(_started(record, by.now), executor=change)
+            return _applied(_started(record, by), executor=change)
         case ExecutorOutput(index, stdout, stderr):
             change = ExecutorLogChange(
                 index=index,
                 stdout=stream_tail(stdout, index) or None,
                 stderr=stream_tail(stderr, index) or None,
             )
-            return _applied(_started(record, by.now), executor=change)
-        case ExecutorEnded():
-            went_on = replace(_started(record, by.now), takeovers=0)
-            last = _executor_end(event.payload)
+            return _applied(_started(record, by), executor=change)
+        case ExecutorEnded(exit_code=code):
+            went_on = replace(_started(record, by), takeovers=0, last_exit_code=code)
+            last = log_of_end(event.payload)
             return _applied(
-                went_on, executor=last, lines=_truncation_note(event.payload)
+                went_on, executor=last, lines=truncation_note(event.payload)
             )
+        case CandidateRejected():
+            return _applied(record)  # the call cache notes it
         case Finished(outcome, reason):
             return _finish(record, outcome, reason, by)
         case _:  # Released, handled by the caller
@@ -168,33 +180,13 @@ def _applied(
     )
 
 
-def _executor_end(ended: ExecutorEnded) -> ExecutorLogChange:
-    return ExecutorLogChange(
-        index=ended.index,
-        started_at=ended.start_time,
-        ended_at=ended.end_time,
-        exit_code=ended.exit_code,
-        # A successor that cannot read a stream does not erase what was reported.
-        stdout=stream_tail(ended.stdout, ended.index) or None,
-        stderr=stream_tail(ended.stderr, ended.index) or None,
-    )
-
-
-def _truncation_note(ended: ExecutorEnded) -> tuple[str, ...]:
-    """Return the line that streams were truncated, if they were."""
-    name, most = f"executors[{ended.index}]", stream_bytes(ended.index)
-    if max(size_of(ended.stdout), size_of(ended.stderr)) <= most:
-        return ()
-    if not most:
-        return (f"{name}: stdout and stderr are not kept of so many executors",)
-    return (f"{name}: only the last {most // KIB} KiB of each stream are kept",)
-
-
-def _started(record: TaskRecord, now: datetime) -> TaskRecord:
+def _started(record: TaskRecord, by: Reporter) -> TaskRecord:
     record = replace(record, held_up_since=None)
-    if record.state is TaskState.INITIALIZING:
-        return replace(with_state(record, TaskState.RUNNING, now), reason=NO_REASON)
-    return record
+    if record.state is not TaskState.INITIALIZING:
+        return record
+    runs = with_state(record, TaskState.RUNNING, by.now)
+    runs = with_reason(runs, NO_REASON, by.now)
+    return with_due(replace(runs, running_since=by.now), by.rules.times)
 
 
 def _finish(
@@ -205,34 +197,73 @@ def _finish(
         return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, lines)
     if outcome is Outcome.LOST:
         return lose(record, reason, by)
+    if outcome is Outcome.CANCELED and record.stop.code:
+        return _stopped(record, by)
     if outcome is Outcome.CANCELED:
-        # The user did not ask for it, so it is a fault of the system.
+        # Nobody asked for it, so it is a fault of the system.
         code = reason.code or ReasonCode.TASKMASTER_FAILED
         why = (reason.text or "the taskmaster canceled the attempt unasked",)
         return _ended(record, TaskState.SYSTEM_ERROR, Reason(code, why[0]), by, why)
     state = TaskState(outcome.value)
     if state is not TaskState.SYSTEM_ERROR:
-        record = _started(record, by.now)
-    if state is TaskState.EXECUTOR_ERROR and not reason.code:
-        reason = replace(reason, code=ReasonCode.EXECUTOR_FAILED)
+        record = _started(record, by)
+    if state is TaskState.EXECUTOR_ERROR:
+        return _fail(record, reason, by)
     return _ended(record, state, reason, by, lines)
 
 
-def lose(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
-    """Lose the attempt: queue another, or end the task after the last."""
+def _fail(record: TaskRecord, reason: Reason, by: Reporter) -> Effect:
+    """End the task, or queue another attempt if the task asks for it."""
+    reason = replace(reason, code=reason.code or ReasonCode.EXECUTOR_FAILED)
+    lines = (reason.text,) if reason.text else ()
+    if by.rules.wants_retry(record, reason.code):
+        decision = by.rules.retries.decide(record, reason)
+        if not isinstance(decision, GiveUp):
+            failed = f"attempt {record.attempt} failed: {reason.text or reason.code}"
+            return _requeued(
+                requeue(record, reason, decision, by.now, by.rules), failed
+            )
+        lines = (*lines, decision.text)
+    return _ended(record, TaskState.EXECUTOR_ERROR, reason, by, lines)
+
+
+def lose(
+    record: TaskRecord, reason: Reason, by: Reporter, *, for_good: str = ""
+) -> Effect:
+    """Lose the attempt: queue another, or end the task after the last.
+
+    Args:
+        record: Of the task.
+        reason: Of the loss.
+        by: When, and the rules.
+        for_good: Why no attempt follows in any case; "": the rules decide.
+    """
     line = f"attempt {record.attempt} was lost: {reason.text or 'unknown reason'}"
     if record.state is TaskState.CANCELING:
         return _ended(record, TaskState.CANCELED, _ON_REQUEST, by, (line,))
-    if record.attempt >= by.max_attempts:
-        lines = (line, f"gave up after {record.attempt} attempts")
+    if record.stop.code:
+        return _stopped(record, by)
+    decision = GiveUp(for_good) if for_good else by.rules.retries.decide(record, reason)
+    if isinstance(decision, GiveUp):
+        lines = (line, decision.text)
         return _ended(record, TaskState.SYSTEM_ERROR, reason, by, lines)
+    return _requeued(requeue(record, reason, decision, by.now, by.rules), line)
+
+
+def _requeued(lost: LostAttempt, line: str) -> Effect:
     return Effect(
         verdict=EventVerdict.APPLIED,
-        record=requeued(record, by.now),
+        record=lost.following,
         lines=(line,),
-        end=reason,
-        clears_attempt=True,
+        end=lost.reason,
+        lost=lost,
     )
+
+
+def _stopped(record: TaskRecord, by: Reporter) -> Effect:
+    """End a task whose attempt the leader stopped."""
+    lines = (record.stop.text,)
+    return _ended(record, TaskState.SYSTEM_ERROR, record.stop, by, lines)
 
 
 def _ended(
@@ -256,6 +287,8 @@ def _release(record: TaskRecord, by: Reporter) -> Effect:
         return _applied(released)
     if record.state is TaskState.CANCELING:
         return _ended(released, TaskState.CANCELED, _ON_REQUEST, by, ())
+    if record.stop.code:
+        return _stopped(released, by)
     reason = Reason(
         ReasonCode.TASKMASTER_FAILED, "its taskmaster released it without an outcome"
     )

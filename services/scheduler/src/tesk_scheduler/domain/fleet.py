@@ -1,8 +1,10 @@
 """Chooses taskmasters for attempts: the fullest first, so that others become idle."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+
+from tesk_scheduler.domain.attempt_rules import AttemptRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,8 @@ class Taskmaster:
         lease_until: Until when it may act without another call.
         seen: It has called at least once.
         revision: Of what it was started from: image, settings, templates.
+        draining: An operator wants it to finish what it has, and exit.
+        dedicated: It is for the one attempt that it got, and for no other.
     """
 
     id: str
@@ -24,11 +28,17 @@ class Taskmaster:
     seen: bool
     started_at: datetime
     revision: str = ""
+    draining: bool = False
+    dedicated: bool = False
 
     @property
     def free(self) -> int:
         """Number of attempts that it can still take."""
-        return max(0, self.slots - self.assigned)
+        return 0 if self.dedicated else max(0, self.slots - self.assigned)
+
+    def is_current(self, revision: str) -> bool:
+        """Tell whether it may get more attempts while ``revision`` is the present one."""
+        return self.revision == revision and not self.draining
 
     def is_absent(self, now: datetime) -> bool:
         """Tell whether it has not called yet, or its lease is over."""
@@ -42,23 +52,23 @@ class FleetLimits:
     Attributes:
         start_timeout: Time after which one that has not called is given up.
         takeovers: How often in a row an attempt is reassigned after a loss.
-        attempts: Attempts of a task before it is given up.
+        rules: Returns the rules for attempts that are in force.
     """
 
     taskmasters: int
     tasks_per_taskmaster: int
     start_timeout: timedelta
     takeovers: int
-    attempts: int
+    rules: Callable[[], AttemptRules] = AttemptRules
 
 
 def startable(fleet: Sequence[Taskmaster], limits: FleetLimits, revision: str) -> int:
     """Count the taskmasters of ``revision`` that may be started.
 
-    Those of earlier revisions finish what they have, which may take days, so
-    they do not count; but there are never more than twice as many in all.
+    Those of earlier revisions, and those that drain, finish what they have, which may
+    take days, so they do not count; but there are never more than twice as many in all.
     """
-    current = sum(1 for member in fleet if member.revision == revision)
+    current = sum(1 for member in fleet if member.is_current(revision))
     most = limits.taskmasters
     return max(0, min(most - current, 2 * most - len(fleet)))
 
@@ -66,10 +76,10 @@ def startable(fleet: Sequence[Taskmaster], limits: FleetLimits, revision: str) -
 def eligible(
     fleet: Sequence[Taskmaster], *, cordoned: Collection[str], revision: str
 ) -> list[Taskmaster]:
-    """Return the fleet; cordoned members and other revisions have no slots."""
+    """Return the fleet; those that are cordoned, drain or are outdated have no slots."""
     return [
         replace(member, slots=0)
-        if member.id in cordoned or member.revision != revision
+        if member.id in cordoned or not member.is_current(revision)
         else member
         for member in fleet
     ]
@@ -79,6 +89,23 @@ def free_slots(fleet: Sequence[Taskmaster], limits: FleetLimits) -> int:
     """Count the attempts that could be placed now."""
     new = max(0, limits.taskmasters - len(fleet))
     return sum(member.free for member in fleet) + new * limits.tasks_per_taskmaster
+
+
+def plan_dedicated(
+    count: int, fleet: Sequence[Taskmaster], limits: FleetLimits
+) -> list[str | int]:
+    """Choose a taskmaster of its own for each of ``count`` attempts.
+
+    Returns:
+        As ``plan_placements`` does; ids are of taskmasters that have no attempt.
+    """
+    idle = [
+        member.id
+        for member in sorted(fleet, key=lambda each: (each.started_at, each.id))
+        if member.free and not member.assigned
+    ]
+    new = range(max(0, limits.taskmasters - len(fleet)))
+    return [*idle, *new][:count]
 
 
 def plan_placements(

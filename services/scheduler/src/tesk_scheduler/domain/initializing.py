@@ -16,8 +16,8 @@ So tasks go on ending on nodes that are full of others' pods, and no task is
 passed for ever.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import reduce
 
@@ -48,10 +48,12 @@ class Commitments:
     Attributes:
         counted: By all but ``initializing``: each what it asks for, or a filer's pod.
         initializing: Those that were admitted long ago and have not started.
+        gpus: What all of them take, of those that ask for a type of GPU, by type.
     """
 
     counted: Usage
     initializing: Sequence[InitializingTask]
+    gpus: Mapping[str, int] = field(default_factory=dict)
 
 
 def with_initializing(

@@ -1,7 +1,19 @@
 """Defines the lead: one of several schedulers admits tasks and keeps taskmasters."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+TERM = timedelta(seconds=6)
+"""How long the lead lasts unless it is renewed."""
+
+RENEWED_AFTER = TERM / 3
+"""After which part of its term a leader renews it."""
+
+STALL_TIMEOUT = TERM / 2
+"""How long the database keeps the locks of a scheduler that does not go on.
+
+Leaders wait for them when they renew: ``RENEWED_AFTER`` and this are less than ``TERM``.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,12 +5,15 @@ queued tasks are a temporary refusal, after which the client may retry.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from tesk_model.errors import Violation
 from tesk_model.quantities import format_number
+from tesk_scheduler.domain.charging import gpu_type_of, limit_of
 from tesk_scheduler.domain.dimensions import (
     ASKED,
+    GPU,
     QUEUED,
     RUNNING,
     Dimension,
@@ -18,11 +21,11 @@ from tesk_scheduler.domain.dimensions import (
 )
 from tesk_scheduler.domain.quota import (
     Demand,
+    Limit,
     Quota,
     Subject,
     SubjectKind,
     Usage,
-    limit_of,
 )
 
 _THERE_IS = "that there is"
@@ -32,11 +35,34 @@ def format_subject(subject: Subject) -> str:
     """Format a subject for people: ``alice``, ``group genomics``, ``all tasks``.
 
     A service without authentication has one user without a name, who owns all
-    tasks.
+    tasks. What is counted of a subject, such as GPUs of one type, is left out.
     """
-    if subject.kind is SubjectKind.GROUP:
-        return f"group {subject.name}"
+    if subject.kind in (SubjectKind.GROUP, SubjectKind.NAMESPACE):
+        return f"{subject.kind} {subject.name}"
     return subject.name or "all tasks"
+
+
+def format_gpu_type(gpu_type: str) -> str:
+    """Format what follows a number of GPUs: `` of type a100``; "" for any type."""
+    return f" of type {gpu_type}" if gpu_type else ""
+
+
+class _Bound(NamedTuple):
+    """Whose limit it is, as in "that alice may use"; of GPUs of one type, or of all."""
+
+    whose: str
+    limit: Limit
+    gpu_type: str = ""
+
+
+def executor_problems(executors: int, quota: Quota) -> list[Violation]:
+    """List what one task may not have, beside amounts."""
+    most = quota.task.executors
+    if most is None or executors <= most:
+        return []
+    noun = "executor" if most == 1 else "executors"
+    text = f"{executors:,} exceeds the {most:,} {noun} that one task may have"
+    return [Violation("executors", text)]
 
 
 def submission_problems(
@@ -61,27 +87,39 @@ def fit_problems(
     demand: Demand, subjects: Sequence[Subject], quota: Quota
 ) -> list[Violation]:
     """List why a task could not run even if no other task did."""
-    holders = [(_may_use(subject), limit_of(subject, quota)) for subject in subjects]
     problems = [
         Violation("", _not_allowed(subject, "run", "run"))
         for subject in subjects
         if limit_of(subject, quota)[RUNNING] == 0
     ]
-    bounds = [
-        ("that one task may use", quota.per_task),
-        *holders,
-        (_THERE_IS, quota.capacity),
-    ]
+    bounds = list(_bounds(subjects, quota))
     for dimension in ASKED:
-        whose, tightest = min(bounds, key=lambda bound: bound[1][dimension])
-        value, most = demand[dimension], tightest[dimension]
-        if dimension.field and value > most:
-            problems.append(
-                _too_large(
-                    dimension, dimension.field, value=value, most=most, whose=whose
-                )
-            )
+        tightest = min(bounds, key=lambda bound: bound.limit[dimension])
+        if dimension.field and demand[dimension] > tightest.limit[dimension]:
+            problems.append(_too_large(dimension, dimension.field, demand, tightest))
     return problems
+
+
+def _bounds(subjects: Sequence[Subject], quota: Quota) -> Iterator[_Bound]:
+    yield _Bound("that one task may use", quota.per_task)
+    for subject in subjects:
+        whose, limit = _may_use(subject), limit_of(subject, quota)
+        yield _Bound(whose, limit, subject.gpu_type)
+    yield _Bound(_THERE_IS, quota.capacity)
+    if gpu_type := gpu_type_of(subjects):
+        for whose, types in (
+            ("that one task may use", quota.task.gpu_types),
+            (_THERE_IS, quota.capacity_gpu_types),
+        ):
+            yield _Bound(whose, Limit(gpu=types.get(gpu_type)), gpu_type)
+
+
+def most_of_one(subjects: Sequence[Subject], quota: Quota) -> Limit:
+    """Return the most that one task may take, whatever else runs."""
+    most = Limit()
+    for bound in _bounds(subjects, quota):
+        most = most.at_most(bound.limit)
+    return most
 
 
 def _may_use(subject: Subject) -> str:
@@ -97,16 +135,17 @@ def _not_allowed(subject: Subject, active: str, passive: str) -> str:
 
 
 def _too_large(
-    dimension: Dimension, field: TaskField, *, value: float, most: float, whose: str
+    dimension: Dimension, field: TaskField, demand: Demand, bound: _Bound
 ) -> Violation:
     number = dimension.unit.number
-    asked, allowed = format_number(number(value)), format_number(number(most))
-    noun = field.singular if allowed == "1" else field.plural
+    asked = format_number(number(demand[dimension]))
+    allowed = format_number(number(bound.limit[dimension]))
+    noun, whose = field.singular if allowed == "1" else field.plural, bound.whose
     if whose == _THERE_IS and noun != field.singular:
         whose = "that there are"
-    return Violation(
-        f"resources.{field.name}", f"{asked} exceeds the {allowed} {noun} {whose}"
-    )
+    if dimension is GPU:
+        noun += format_gpu_type(bound.gpu_type)
+    return Violation(field.path, f"{asked} exceeds the {allowed} {noun} {whose}")
 
 
 def queue_problems(

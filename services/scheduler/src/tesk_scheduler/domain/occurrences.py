@@ -150,6 +150,16 @@ class AttemptLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateChecked:
+    """The call cache had a candidate; its results were taken, or the task runs."""
+
+    task_id: TaskId
+    attempt: int
+    candidate: TaskId
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptLeftFiles:
     """Something of an attempt could not be removed."""
 
@@ -188,6 +198,45 @@ class TaskmasterLost:
     cause: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorActed:
+    """An operator did something by ``tesk admin``.
+
+    Attributes:
+        operator: As the command names itself.
+        action: The command: ``hold``, ``verify``, …
+        target: What it was done to.
+        detail: More about it, such as the reason that was given.
+    """
+
+    operator: str
+    action: str
+    target: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequeued:
+    """An operator ended the attempt of a task, which is queued again."""
+
+    task_id: TaskId
+    attempt: int
+    owner: str
+    operator: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriorityChanged:
+    """An operator gave a queued task another priority."""
+
+    task_id: TaskId
+    owner: str
+    operator: str
+    before: int
+    priority: int
+
+
 Occurrence = (
     TaskCreated
     | CancelRequested
@@ -201,8 +250,12 @@ Occurrence = (
     | TransferEnded
     | AttemptLost
     | AttemptLeftFiles
+    | CandidateChecked
     | TaskEnded
     | TaskmasterLost
+    | OperatorActed
+    | TaskRequeued
+    | PriorityChanged
 )
 
 

@@ -1,4 +1,4 @@
-"""Plans the orders to a taskmaster: which attempts to run, which to stop.
+"""Plans the orders to a taskmaster: which attempts to run, to stop, to go on with.
 
 Level-triggered: orders follow from what is assigned to it and from what it reports
 to hold, so that a lost response loses nothing. An order that was given a moment ago
@@ -13,12 +13,23 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_model.states import TaskState
+from tesk_scheduler.domain.attempt_rules import RepeatedFailures
+from tesk_scheduler.domain.calls import CallCandidate
+from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import Document, TaskRecord
 
 # Seconds after which an order without effect is given again.
 REPEAT_AFTER = 2.0
+# Likewise, that a transfer has finished: what comes next may wait for long, for an
+# image say, and what is not heard of the filer is seen of it a moment later.
+REPEAT_FINISHED_AFTER = 30.0
+
+# An attempt whose task is queued again was lost, or ended by an operator: then its
+# taskmaster does not know. One that is releasing it already goes on with that.
+_STOPPED = (TaskState.CANCELING, TaskState.QUEUED)
 
 
 class StopReason(StrEnum):
@@ -34,13 +45,17 @@ class Assignment:
 
     Attributes:
         demand: What the task was charged.
+        groups: All of the owner's; see ``TaskRecord``.
         began: When the attempt became INITIALIZING.
         held_up_since: See ``TaskRecord``.
+        repeated: Failures after which another attempt follows.
+        candidate: Whose results may count for the attempt.
     """
 
     attempt: Attempt
     document: Document
     demand: Demand
+    groups: tuple[str, ...]
     transfer_token: str = field(repr=False)
     last_sequence: int
     release_only: bool
@@ -50,23 +65,31 @@ class Assignment:
     outputs_finished: bool
     began: datetime | None
     held_up_since: datetime | None
+    repeated: RepeatedFailures = field(default_factory=RepeatedFailures)
+    candidate: CallCandidate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Orders:
-    """The response to a taskmaster; ``lease`` counts from when it called."""
+    """The response to a taskmaster; ``lease`` counts from when it called.
+
+    Attributes:
+        finished: Transfers that have succeeded.
+    """
 
     run: tuple[Assignment, ...] = ()
     stop: tuple[tuple[Attempt, StopReason], ...] = ()
+    finished: tuple[tuple[Attempt, Direction], ...] = ()
     lease: timedelta
     exit: bool = False
 
 
 class Order(NamedTuple):
-    """Run an attempt, or stop it if there is a reason to."""
+    """Run an attempt; or stop it, or go on after a transfer, if one is named."""
 
     attempt: Attempt
     stop: StopReason | None = None
+    finished: Direction | None = None
 
 
 GivenOrders = Mapping[Order, float]
@@ -89,8 +112,10 @@ def plan_orders(
         assigned.add(attempt)
         if attempt not in held:
             orders.append(Order(attempt))
-        elif record.state is TaskState.CANCELING:
+        elif is_stopped(record):
             orders.append(Order(attempt, StopReason.CANCELED))
+        elif finished := _finished(record):
+            orders.append(Order(attempt, finished=finished))
     gone = sorted(held - assigned)
     return orders + [Order(attempt, StopReason.REASSIGNED) for attempt in gone]
 
@@ -110,10 +135,27 @@ def record_given(
     }
 
 
+def is_stopped(record: TaskRecord) -> bool:
+    """Tell whether the present attempt is to be stopped and deleted."""
+    return record.state in _STOPPED or (
+        record.attempt_runs and record.stop.code != ReasonCode.NONE
+    )
+
+
 def never_started(record: TaskRecord) -> bool:
     """Tell whether a canceled attempt was never started by a taskmaster."""
     return record.state is TaskState.CANCELING and record.last_sequence == 0
 
 
+def _finished(record: TaskRecord) -> Direction | None:
+    """Return the transfer after which an attempt has not gone on yet, as far as known."""
+    if record.state is TaskState.INITIALIZING and record.inputs_finished:
+        return Direction.INPUTS
+    if record.state is TaskState.RUNNING and record.outputs_finished:
+        return Direction.OUTPUTS
+    return None
+
+
 def _is_recent(order: Order, given: GivenOrders, now: float) -> bool:
-    return order in given and now - given[order] < REPEAT_AFTER
+    limit = REPEAT_FINISHED_AFTER if order.finished else REPEAT_AFTER
+    return order in given and now - given[order] < limit

@@ -1,11 +1,14 @@
-"""Defines who is charged for a task, and how much each may use at once."""
+"""Defines amounts, subjects, and the quota: how much each subject may use at once."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from math import inf
+from types import MappingProxyType
 from typing import NamedTuple, Self
 
+from tesk_model.quantities import GIB
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 
 ANY_NAME = "*"
@@ -18,14 +21,21 @@ class SubjectKind(StrEnum):
 
     USER = "user"
     GROUP = "group"
+    NAMESPACE = "namespace"
     ALL = "all"
 
 
 class Subject(NamedTuple):
-    """A user, a group or all users, with usage and limits; ``name`` is "" for ALL."""
+    """Who has usage and limits: a user, a group, a namespace of tasks, or all.
+
+    Attributes:
+        name: "" for ALL.
+        gpu_type: What is counted are its GPUs of this type alone; "": everything.
+    """
 
     kind: SubjectKind
     name: str
+    gpu_type: str = ""
 
 
 EVERYBODY = Subject(SubjectKind.ALL, "")
@@ -115,74 +125,167 @@ class Demand(Amounts):
         return super().__new__(cls, **{"running": 1, **named})
 
 
+NOTHING = Amounts()
 NO_LIMIT = Limit()
+
+
+class Order(StrEnum):
+    """What a task that cannot start means for its owner's tasks after it."""
+
+    BEST_EFFORT = "best-effort"
+    STRICT = "strict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """The share of a user or a group, beside its limit.
+
+    Attributes:
+        weight: Its part of what is contended, relative to others; 0: always last.
+        guaranteed: Tasks within it start before any that borrows; 0: nothing is
+            guaranteed of this dimension.
+        borrowing: The most that it takes above ``guaranteed``.
+        lending: The most of ``guaranteed`` that others may take while it is free;
+            the rest is kept. 0: all of it is kept.
+        max_priority: The highest priority of its tasks; None: the highest one that
+            has a name.
+    """
+
+    weight: float = 1.0
+    guaranteed: Amounts = NOTHING
+    borrowing: Limit = NO_LIMIT
+    lending: Limit = NO_LIMIT
+    max_priority: int | None = None
+
+    @property
+    def ceiling(self) -> Limit:
+        """The most that it may take, guaranteed and borrowed."""
+        return Limit.of(self.guaranteed.plus(self.borrowing))
+
+    @property
+    def kept(self) -> Amounts:
+        """What nobody else may take of ``guaranteed``, even while it is free."""
+        return self.guaranteed.plus(self.lending, times=-1).at_least(NOTHING)
+
+
+DEFAULT_SHARE = Share()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FairShare:
+    """How past usage counts when owners compete.
+
+    Attributes:
+        half_life: After so long a core-hour counts for half.
+        sample: How often usage is sampled.
+        resources: Weight of each dimension, by its column.
+    """
+
+    is_enabled: bool = True
+    half_life: timedelta = timedelta(hours=24)
+    sample: timedelta = timedelta(seconds=60)
+    resources: Mapping[str, float] = field(
+        default_factory=lambda: {"cpu_millis": 1, "ram": 1, "disk": 0.2, "gpu": 1}
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """How many tasks are admitted per second; ``burst`` at once after a pause."""
+
+    per_second: float = inf
+    burst: int = 100
+    per_owner_per_second: float = inf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskLimits:
+    """The most that one task may have, beside amounts; None: no limit.
+
+    Attributes:
+        executors: Number of them.
+        run_time: Of an attempt, from the start of its first executor to its end.
+        queue_time: For which it may wait in the queue at a stretch.
+        attempts: How often it may run, whatever it asks for; losses that do not count
+            left out.
+        gpu_types: GPUs by type.
+    """
+
+    executors: int | None = None
+    run_time: timedelta | None = None
+    queue_time: timedelta | None = None
+    attempts: int | None = None
+    gpu_types: Mapping[str, float] = field(default_factory=dict)
+
+
+PRIORITIES: Mapping[str, int] = MappingProxyType(
+    {"low": -100, "normal": 0, "high": 100}
+)
+"""Values of the tag ``priority``."""
+
+USUAL_NODE_RESERVE = Amounts(cpu_millis=200, ram=GIB // 4, running=5)
+USUAL_DEFAULTS = Demand(
+    **{
+        each.column: each.unit.parse(each.field.default)
+        for each in DIMENSIONS
+        if each.field
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """All limits that are in force.
+    """All that is in force about who may use how much, and in which order.
 
     Attributes:
         everybody: Limit on all tasks together.
         users: By name; ``"*"`` is every user not named, each for itself.
         groups: Likewise. A task is charged to the first of its owner's groups
             that is named here, else to the first one at all under ``"*"``.
+        namespaces: Likewise, of the namespaces in which tasks run.
+        gpu_types: Most GPUs by type, of subjects that may be named ``"*"``.
         per_task: The most one task may ask for.
+        task: The most of what is no amount.
+        shares: Of users and groups, which may be named ``"*"``.
+        priorities: By value of the tag ``priority``.
         capacity: What the machine or the cluster has; the same for all.
+        capacity_gpu_types: Likewise, GPUs by type, where settings give it.
+        given: The capacity by the settings, which replaces what is found out.
+        finds_capacity: Nodes of a cluster bound what starts.
+        node_reserve: Left on each node for pods that are not visible.
+        defaults: What a task that does not say is charged, if one may have it.
+        reserve_after: How long a task may be passed over before what it needs is
+            reserved.
     """
 
     everybody: Limit = NO_LIMIT
     users: Mapping[str, Limit] = field(default_factory=dict)
     groups: Mapping[str, Limit] = field(default_factory=dict)
+    namespaces: Mapping[str, Limit] = field(default_factory=dict)
+    gpu_types: Mapping[Subject, Mapping[str, float]] = field(default_factory=dict)
     per_task: Limit = NO_LIMIT
+    task: TaskLimits = TaskLimits()
+    shares: Mapping[Subject, Share] = field(default_factory=dict)
+    order: Order = Order.BEST_EFFORT
+    fair_share: FairShare = FairShare()
+    rates: Rates = Rates()
+    priorities: Mapping[str, int] = field(default_factory=lambda: dict(PRIORITIES))
     capacity: Limit = NO_LIMIT
+    capacity_gpu_types: Mapping[str, float] = field(default_factory=dict)
+    given: Limit = NO_LIMIT
+    finds_capacity: bool = True
+    node_reserve: Amounts = USUAL_NODE_RESERVE
+    defaults: Demand = USUAL_DEFAULTS
+    reserve_after: timedelta = timedelta(minutes=10)
 
+    @property
+    def default_demand(self) -> Demand:
+        """What a task without ``resources`` is charged.
 
-def charged_subjects(
-    owner: str, groups: Sequence[str], quota: Quota
-) -> tuple[Subject, ...]:
-    """Return who is charged for a task: its user, at most one group, EVERYBODY.
-
-    Args:
-        owner: Name of the user; "" without authentication.
-        groups: The owner's groups, in the order that the identity gives them.
-        quota: Its ``groups`` decide which group counts.
-    """
-    user = Subject(SubjectKind.USER, owner)
-    group = _charged_group(groups, quota.groups)
-    if group is None:
-        return (user, EVERYBODY)
-    return (user, Subject(SubjectKind.GROUP, group), EVERYBODY)
-
-
-def _charged_group(groups: Sequence[str], limits: Mapping[str, Limit]) -> str | None:
-    named = next((name for name in groups if name in limits), None)
-    if named is None and groups and ANY_NAME in limits:
-        return groups[0]
-    return named
-
-
-def limit_of(subject: Subject, quota: Quota) -> Limit:
-    """Return the limit of ``subject``: its own entry, else that of ``"*"``."""
-    if subject.kind is SubjectKind.ALL:
-        return quota.everybody
-    limits = quota.users if subject.kind is SubjectKind.USER else quota.groups
-    return limits.get(subject.name) or limits.get(ANY_NAME) or NO_LIMIT
-
-
-def demand_of(asked: Mapping[str, float], defaults: Demand) -> Demand:
-    """Return what a task is charged.
-
-    Args:
-        asked: What the client gave, by the names of the fields.
-        defaults: For what is unset.
-
-    Raises:
-        ValueError: An amount is negative or not finite.
-    """
-    return Demand.of(
-        each.unit.parse(asked[each.field.name])
-        if each.field and each.field.name in asked
-        else default
-        for each, default in zip(DIMENSIONS, defaults, strict=True)
-    )
+        Never more than one task may have, so that a small machine does not refuse
+        such a task for something that it did not ask for.
+        """
+        demand = self.defaults
+        for bound in (self.per_task, self.everybody, self.capacity):
+            demand = demand.at_most(bound)
+        return demand

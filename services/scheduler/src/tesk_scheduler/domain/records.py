@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, NewType
 
+from tesk_model.attempt_parameters import NO_PARAMETERS, AttemptParameters
 from tesk_model.names import Attempt
-from tesk_model.reasons import NO_REASON, Reason
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
-from tesk_model.task import OutputFileLog, TaskId, TransferStatus
-from tesk_scheduler.domain.quota import EVERYBODY, Demand, Subject, SubjectKind
+from tesk_model.task import InputSize, OutputFileLog, TaskId, TransferStatus
+from tesk_scheduler.domain.calls import NewCall
+from tesk_scheduler.domain.charging import subjects_of
+from tesk_scheduler.domain.quota import Demand, Subject
+from tesk_scheduler.domain.waits import NO_HISTORY, Spent, WaitHistory
 
 Document = NewType("Document", bytes)
 """A serialized ``tesk.v1.Task`` without id, state, times and logs."""
@@ -28,9 +32,16 @@ class NewTask:
     Attributes:
         group: The group that is charged for it, if any.
         groups: All groups of the owner, in the order that the identity gives them.
+        namespace: In which it will run; "" if there are none.
+        gpu_type: Of the GPUs that it asks for; "" for any, or none.
         idempotency_key: "" for none.
         request_id: Of the call that creates it; it is not stored.
+        priority: Higher ones of the same owner come first.
         lines: First lines of ``system_logs``.
+        parameters: Those of its backend parameters that are about attempts.
+        due_at: When it has waited for too long, if there is such a time.
+        call: What it runs; None if the call cache is off.
+        webhook: The receiver of its events that it names; "" for none.
     """
 
     id: TaskId
@@ -42,9 +53,23 @@ class NewTask:
     document: Document
     created_at: datetime
     groups: tuple[str, ...] = ()
+    namespace: str = ""
+    gpu_type: str = ""
     idempotency_key: str = ""
     request_id: str = ""
     lines: tuple[str, ...] = ()
+    priority: int = 0
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    due_at: datetime | None = None
+    call: NewCall | None = None
+    webhook: str = ""
+
+    @property
+    def subjects(self) -> tuple[Subject, ...]:
+        """Everyone charged for the task."""
+        return subjects_of(
+            self.owner, self.group, namespace=self.namespace, gpu_type=self.gpu_type
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +79,8 @@ class TaskRecord:
     Attributes:
         seq: Order of arrival, unique.
         groups: All groups of the owner when the task was created.
+        namespace: In which it runs; "" if there are none.
+        gpu_type: Of the GPUs that it asks for; "" for any, or none.
         attempt: Number of the latest attempt; 0 before the first.
         taskmaster: That has the attempt; None while it is unassigned.
         released: Nothing is left of the attempt, or there was none.
@@ -68,6 +95,17 @@ class TaskRecord:
         created_at: When the task was, if that is known.
         held_up_since: Since when its taskmasters have tried in vain what the reason
             names.
+        priority: Higher ones of the same owner are admitted first.
+        history: Of the reason.
+        parameters: What the task says about its attempts.
+        losses: Of its earlier attempts, how many ended for each cause.
+        last_exit_code: Of the executor that ended last in this attempt.
+        running_since: When the first executor of this attempt started.
+        not_before: Until when another attempt waits; None: it can be admitted.
+        due_at: When the leader is to look at the task, see ``domain.deadlines``.
+        stop: Why the leader stops the attempt; the task ends with it.
+        state_changed_at: When it came into its state, of a record that is to be saved;
+            not stored.
     """
 
     seq: int
@@ -78,6 +116,8 @@ class TaskRecord:
     state: TaskState
     queued_at: datetime
     groups: tuple[str, ...] = ()
+    namespace: str = ""
+    gpu_type: str = ""
     attempt: int = 0
     taskmaster: str | None = None
     released: bool = True
@@ -92,11 +132,23 @@ class TaskRecord:
     inputs_ended_at: datetime | None = None
     created_at: datetime | None = None
     held_up_since: datetime | None = None
+    priority: int = 0
+    history: WaitHistory = NO_HISTORY
+    parameters: AttemptParameters = NO_PARAMETERS
+    losses: Mapping[ReasonCode, int] = field(default_factory=dict)
+    last_exit_code: int | None = None
+    running_since: datetime | None = None
+    not_before: datetime | None = None
+    due_at: datetime | None = None
+    stop: Reason = NO_REASON
+    state_changed_at: datetime | None = field(default=None, compare=False)
 
     @property
     def subjects(self) -> tuple[Subject, ...]:
         """Everyone charged for the task."""
-        return subjects_of(self.owner, self.group)
+        return subjects_of(
+            self.owner, self.group, namespace=self.namespace, gpu_type=self.gpu_type
+        )
 
     @property
     def attempt_runs(self) -> bool:
@@ -113,14 +165,6 @@ ACTIVE_STATES = frozenset(
 )
 
 
-def subjects_of(owner: str, group: str | None) -> tuple[Subject, ...]:
-    """Return everyone charged for a task: its user, its group if any, all."""
-    user = Subject(SubjectKind.USER, owner)
-    if group is None:
-        return (user, EVERYBODY)
-    return (user, Subject(SubjectKind.GROUP, group), EVERYBODY)
-
-
 class TaskSummary(NamedTuple):
     """What a MINIMAL view shows of a task, and its owner."""
 
@@ -130,13 +174,60 @@ class TaskSummary(NamedTuple):
     state: TaskState
 
 
+class QueueHead(NamedTuple):
+    """The first queued task of an owner, and why it waits."""
+
+    id: TaskId
+    reason: Reason
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingTasks:
+    """How many tasks in one state wait for one cause.
+
+    Attributes:
+        oldest: When the one that has waited longest was queued, or admitted.
+    """
+
+    state: TaskState
+    reason: ReasonCode
+    tasks: int
+    oldest: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueuePlace:
+    """Where a queued task stands.
+
+    Attributes:
+        before: Queued tasks of the same owner that come first.
+        is_least: There may be more of them than were counted.
+        estimate: About the how-many-th of all queued tasks it is; None if it was not
+            counted.
+        head: The first one of the owner, if that is another one.
+        spent: What it has waited for so far.
+    """
+
+    before: int
+    is_least: bool = False
+    estimate: int | None = None
+    head: QueueHead | None = None
+    spent: tuple[Spent, ...] = ()
+
+
 class StoredExecutorLog(NamedTuple):
-    """Log of one executor; ``exit_code`` None: it still runs."""
+    """Log of one executor; ``exit_code`` None: it still runs.
+
+    ``cpu`` and ``max_memory`` (bytes) are None where they are not known.
+    """
 
     position: int
     started: Micros | None
     ended: Micros | None
     exit_code: int | None
+    cpu: Micros | None
+    max_memory: int | None
     stdout: bytes
     stderr: bytes
 
@@ -148,6 +239,8 @@ class StoredTask:
     The store builds it row by row; it is not changed afterwards.
 
     Attributes:
+        queued: When it was queued for its latest attempt.
+        place: In the queue, if it is in one and that was asked for.
         unlisted: How many uploaded files ``outputs`` leaves out.
         size: Approximate bytes of all of it.
     """
@@ -162,13 +255,18 @@ class StoredTask:
     ended: Micros | None
     reason: Reason
     document: Document
+    demand: Demand
     size: int
+    queued: Micros
+    history: WaitHistory = NO_HISTORY
+    place: QueuePlace | None = None
     unlisted: int = 0
     executors: list[StoredExecutorLog] = field(default_factory=list)
     outputs: list[OutputFileLog] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     transfers: list[TransferStatus] = field(default_factory=list)
+    input_sizes: list[InputSize] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +277,7 @@ class TaskQuery:
         owner: None for tasks of all owners.
         tags: Pairs that must all be there; an empty value means any.
         before: Only tasks that arrived before this one.
+        created_before: Only tasks that were created before this time.
         limit: Most tasks to list.
     """
 
@@ -188,6 +287,17 @@ class TaskQuery:
     state: TaskState | None = None
     tags: Sequence[tuple[str, str]] = ()
     before: int | None = None
+    created_before: datetime | None = None
+
+
+class Oldest(NamedTuple):
+    """Since when the waiting task that came first waits; when the first one ended.
+
+    None: there is no such task.
+    """
+
+    queued_at: datetime | None
+    ended_at: datetime | None
 
 
 class TaskListing(NamedTuple):
@@ -199,11 +309,18 @@ class TaskListing(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorLogChange:
-    """A change of an executor's log; None keeps the stored value."""
+    """A change of an executor's log; None keeps the stored value.
+
+    Attributes:
+        image_digest: Of the image that ran.
+    """
 
     index: int
     started_at: datetime | None = None
     ended_at: datetime | None = None
     exit_code: int | None = None
+    cpu_seconds: float | None = None
+    max_memory_bytes: int | None = None
     stdout: str | None = None
     stderr: str | None = None
+    image_digest: str | None = None

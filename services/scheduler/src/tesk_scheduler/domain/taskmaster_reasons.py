@@ -1,6 +1,8 @@
 """Makes the reasons of tasks that wait for taskmasters."""
 
 from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.waits import WaitDetails, WaitScope, when_tasks_end
+from tesk_scheduler.domain.dimensions import RUNNING
 
 _ABOUT_TASKMASTERS = frozenset(
     {
@@ -16,11 +18,27 @@ def starting_reason(cause: str) -> Reason:
     return Reason(ReasonCode.TASKMASTER_STARTING, f"waiting for a taskmaster: {cause}")
 
 
+def turn_reason(starting: int) -> Reason:
+    """Return the reason of a task whose taskmaster is not started yet."""
+    return Reason(
+        ReasonCode.TASKMASTER_STARTING,
+        f"waiting for a taskmaster: {starting} start first",
+    )
+
+
 def full_reason(tasks: int) -> Reason:
     """Return the reason of a task that waits because all taskmasters are full."""
     return Reason(
         ReasonCode.TASKMASTERS_FULL,
         f"waiting for a taskmaster: {tasks} tasks are in progress",
+        WaitDetails(
+            scope=WaitScope.TASKMASTERS,
+            dimension=RUNNING.setting,
+            used=tasks,
+            limit=tasks,
+            needed=1,
+            remedy=when_tasks_end(1, ""),
+        ),
     )
 
 

@@ -15,9 +15,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.names import Attempt
-from tesk_scheduler.domain.records import TaskQuery
+from tesk_scheduler.domain.records import Micros, TaskQuery
+from tesk_scheduler.domain.state_changes import Position
 
 _CURSOR = struct.Struct(">Q")
+_POSITION = struct.Struct(">QQ")
+_OF_CHANGES = b"state changes"
 
 
 def transfer_token(secret: str, attempt: Attempt) -> str:
@@ -56,6 +59,32 @@ def parse_page_token(secret: str, query: TaskQuery, token: str) -> int:
         problem = "was not issued for a list with these filters"
         raise InvalidRequestError([Violation("page_token", problem)]) from error
     return int(last)
+
+
+class ChangeCursors:
+    """Converts positions of the feed of state changes to the cursors of clients.
+
+    Encrypted, because the number of a change reveals how many others there were.
+    """
+
+    def __init__(self, secret: str) -> None:
+        """Derive the key of the internal token."""
+        self._cipher = _cipher(secret)
+
+    def cursor(self, position: Position) -> str:
+        """Return the cursor of a position."""
+        sealed = self._cipher.encrypt(_POSITION.pack(*position), [_OF_CHANGES])
+        return base64.urlsafe_b64encode(sealed).decode()
+
+    def parse(self, cursor: str) -> Position | None:
+        """Return the position of a cursor; None if it is none of this server."""
+        try:
+            sealed = base64.b64decode(cursor, altchars=b"-_", validate=True)
+            plain = self._cipher.decrypt(sealed, [_OF_CHANGES])
+            number, time = _POSITION.unpack(plain)
+        except (ValueError, InvalidTag, struct.error):
+            return None
+        return Position(number, Micros(time))
 
 
 def _cipher(secret: str) -> AESSIV:

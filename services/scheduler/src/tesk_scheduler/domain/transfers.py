@@ -18,7 +18,8 @@ from tesk_model.patterns import (
     unescape_wildcards,
 )
 from tesk_model.schemes import SCHEMES
-from tesk_model.task import OutputFileLog
+from tesk_model.task import InputSize, OutputFileLog
+from tesk_scheduler.domain.bounds import INPUT_SIZES
 from tesk_scheduler.domain.occurrences import Moved
 
 FILES_AT_ONCE = 10_000
@@ -110,6 +111,24 @@ def check_files(files: Sequence[OutputFileLog]) -> None:
                 for index in wrong[:10]
             ]
         )
+
+
+def check_input_sizes(sizes: Sequence[InputSize]) -> None:
+    """Refuse negative numbers, an index that no task has or that is there twice.
+
+    Raises:
+        InvalidRequestError: Names the first of them.
+    """
+    seen: set[int] = set()
+    for position, each in enumerate(sizes):
+        name = f"input_sizes[{position}]"
+        check_counts(
+            **{f"{name}.files": each.files, f"{name}.size_bytes": each.size_bytes}
+        )
+        if each.index in seen or not 0 <= each.index < INPUT_SIZES:
+            problem = f"must be another one of 0 to {INPUT_SIZES - 1}"
+            raise InvalidRequestError([Violation(f"{name}.index", problem)])
+        seen.add(each.index)
 
 
 class Destinations:

@@ -7,6 +7,12 @@ from tesk_model.errors import ConflictError
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState, can_follow
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.waits import (
+    NO_HISTORY,
+    WaitHistory,
+    admission_line,
+    total_spent,
+)
 
 
 def with_state(
@@ -16,7 +22,7 @@ def with_state(
     *,
     cause: ReasonCode = ReasonCode.NONE,
 ) -> TaskRecord:
-    """Return ``record`` in ``state``.
+    """Return ``record`` in ``state``, in which nothing is due yet.
 
     Args:
         record: As it was.
@@ -30,9 +36,22 @@ def with_state(
     if not can_follow(record.state, state):
         msg = f"task {record.id}: {state} cannot follow {record.state}"
         raise ConflictError(msg)
+    record = replace(
+        record, state=state, state_changed_at=now, not_before=None, due_at=None
+    )
     if state.is_final:
-        return replace(record, state=state, ended_at=now, reason=Reason(cause))
-    return replace(record, state=state)
+        ended = replace(record, ended_at=now, reason=Reason(cause))
+        return replace(ended, history=NO_HISTORY)
+    return record
+
+
+def with_reason(record: TaskRecord, reason: Reason, now: datetime) -> TaskRecord:
+    """Return an admitted task with ``reason``; the same cause goes on since it began."""
+    if not reason.text:
+        return replace(record, reason=reason, history=NO_HISTORY)
+    if reason.cause == record.reason.cause and record.history.since is not None:
+        return replace(record, reason=reason)
+    return replace(record, reason=reason, history=WaitHistory(since=now))
 
 
 def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
@@ -51,6 +70,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         released=False,
         last_sequence=0,
         reason=NO_REASON,
+        history=NO_HISTORY,
         started_at=now,
         inputs_finished=False,
         outputs_finished=False,
@@ -58,13 +78,27 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
         assigned_at=now,
         inputs_ended_at=None,
         held_up_since=None,
+        last_exit_code=None,
+        running_since=None,
+        stop=NO_REASON,
+    )
+
+
+def queue_line(record: TaskRecord, now: datetime) -> str:
+    """Return the line where the time of a queued task went; "" if it was not long."""
+    queued = now - record.queued_at
+    return admission_line(
+        total_spent(record.history.spent, record.reason, queued=queued)
     )
 
 
 def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
     """Queue the task for another attempt; the lost one stays assigned."""
     return replace(
-        with_state(record, TaskState.QUEUED, now), queued_at=now, reason=NO_REASON
+        with_state(record, TaskState.QUEUED, now),
+        queued_at=now,
+        reason=NO_REASON,
+        history=NO_HISTORY,
     )
 
 
@@ -75,4 +109,4 @@ def canceled(record: TaskRecord, now: datetime) -> TaskRecord:
     if record.state is TaskState.QUEUED:
         return with_state(record, TaskState.CANCELED, now, cause=ReasonCode.CANCELED)
     reason = Reason(ReasonCode.CANCELING, "canceling")
-    return replace(with_state(record, TaskState.CANCELING, now), reason=reason)
+    return with_reason(with_state(record, TaskState.CANCELING, now), reason, now)

@@ -1,9 +1,18 @@
 """Defines the sources of time and of ids."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
 from tesk_model.task import TaskId
+
+Namespaces = Callable[[TaskId], str]
+"""Tells the namespace in which a task will run; "" if there are none."""
+
+
+def no_namespace(_task: TaskId) -> str:
+    """Return "": tasks run on this machine."""
+    return ""
 
 
 class Clock(Protocol):

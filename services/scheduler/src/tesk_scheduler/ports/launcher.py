@@ -46,6 +46,13 @@ class TaskmasterLauncher(Protocol):
         machine that does not answer. It stops by itself when its lease ends.
         """
 
+    def was_disrupted(self, taskmaster_id: str) -> bool:
+        """Tell whether it ended, or is ending, for a reason of the cluster's own.
+
+        Its node is drained or lost, or its place went to another: no attempt of it is
+        the cause. False if that is not known.
+        """
+
     def kill(self, taskmaster_id: str) -> None:
         """End one at once and remove what it left; no-op if there is nothing.
 

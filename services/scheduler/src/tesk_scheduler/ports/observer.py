@@ -17,6 +17,9 @@ class Observer(Protocol):
     def answered(self, method: str, code: str, seconds: float) -> None:
         """Observe a call: ``TaskService/ListTasks``, ``OK`` and its duration."""
 
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
+        """Observe a round of admission."""
+
 
 class NoObserver:
     """Ignores everything."""
@@ -28,4 +31,7 @@ class NoObserver:
         """See ``Observer``."""
 
     def answered(self, method: str, code: str, seconds: float) -> None:
+        """See ``Observer``."""
+
+    def round_ended(self, *, seconds: float, admitted: int) -> None:
         """See ``Observer``."""

@@ -5,22 +5,30 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from tesk_model.reasons import Reason
-from tesk_model.task import OutputFileLog, TaskId, TransferStatus
-from tesk_scheduler.domain.admission import QueuedTask
+from tesk_model.task import InputSize, OutputFileLog, TaskId, TransferStatus
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.occurrences import Occurrence
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
     ExecutorLogChange,
     NewTask,
+    Oldest,
+    QueueHead,
     TaskListing,
     TaskQuery,
     TaskRecord,
     TaskSummary,
+    WaitingTasks,
 )
+from tesk_scheduler.domain.state_changes import ChangeFilter, ChangePage, Position
+from tesk_scheduler.domain.usage_history import History, HistoryChange
+from tesk_scheduler.ports.admin_store import AdminChanges, AdminReads
+from tesk_scheduler.ports.call_store import CallChanges, CallReads
+from tesk_scheduler.ports.load_store import LoadReads
 
 ResultT = TypeVar("ResultT")
 
@@ -42,8 +50,17 @@ class TaskChanges(Protocol):
     def save(self, before: TaskRecord, after: TaskRecord) -> None:
         """Replace a record and update the counters of usage.
 
+        What the task is charged may change with its state, and only then.
+
         Raises:
             ConflictError: The stored task differs from ``before``.
+        """
+
+    def save_all(self, changes: Sequence[tuple[TaskRecord, TaskRecord]]) -> None:
+        """Replace records, (before, after) each, as ``save`` does, but faster.
+
+        Raises:
+            ConflictError: A stored task differs from its ``before``.
         """
 
     def add_lines(
@@ -67,11 +84,17 @@ class TaskChanges(Protocol):
         A line of ``system_logs`` counts those that do not.
         """
 
+    def metadata(self, seq: int) -> Mapping[str, str]:
+        """Return the entries of ``metadata``."""
+
     def put_transfer(self, seq: int, status: TransferStatus) -> None:
         """Add or replace the status of the transfer of one direction."""
 
     def remove_transfer(self, seq: int, direction: str) -> None:
         """Remove the status of a transfer that has ended."""
+
+    def put_input_sizes(self, seq: int, sizes: Sequence[InputSize]) -> None:
+        """Set what arrived of the inputs; it replaces what was known."""
 
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Add or replace, by url and path, entries of ``outputs``.
@@ -83,12 +106,25 @@ class TaskChanges(Protocol):
         """Correct the number of unlisted files, if there are any: ``uploaded`` in all."""
 
     def clear_attempt(self, seq: int) -> None:
-        """Delete executor logs, outputs, metadata and the status of transfers."""
+        """Delete what is of the latest attempt alone.
+
+        That is executor logs, outputs, metadata, the status of transfers, what arrived
+        of its inputs, and what the call cache knows of its files, images and candidate.
+        """
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
         """Delete up to ``limit`` finished and released tasks; return how many.
 
         Fewer if they have many outputs, but at least one if there is one.
+        """
+
+    def delete_changes(self, *, before: datetime, most: int, limit: int) -> int:
+        """Delete up to ``limit`` of the first state changes; return how many.
+
+        Args:
+            before: Only those that were made before this time,
+            most: and those beyond this number of the last ones.
+            limit: Most to delete.
         """
 
 
@@ -130,22 +166,30 @@ class FleetChanges(Protocol):
     def check_epoch(self, epoch: int) -> None:
         """Raise ConflictError unless ``epoch`` is that of the present leader."""
 
-    def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
-        """Set the reasons of queued tasks."""
+    def change_usage_history(self, change: HistoryChange) -> None:
+        """Replace and delete rows of the history of usage."""
+
+    def set_reasons(self, reasons: Mapping[TaskId, Reason], *, now: datetime) -> None:
+        """Set the reasons of queued tasks, those that differ.
+
+        The time of each cause is added up, see ``domain.waits``; a cause that has
+        lasted gets a line in ``system_logs``.
+        """
 
 
-class Transaction(TaskChanges, FleetChanges, Protocol):
+class Transaction(TaskChanges, FleetChanges, AdminChanges, CallChanges, Protocol):
     """One unit of work: all of it happens or nothing.
 
-    The store's observer is notified of what ``save`` means for a task, once the unit
-    is durable.
+    New tasks and changes of state are written to the feed of state changes, too. The
+    store's observer is notified of what ``save`` means for a task, once the unit is
+    durable.
     """
 
     def announce(self, occurrence: Occurrence) -> None:
         """Notify the observer of this as well, once the unit is durable."""
 
 
-class TaskStore(Protocol):
+class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
     """The durable store. Every method may raise UnavailableError.
 
     Reads see what was written by any unit of work that has returned.
@@ -156,6 +200,13 @@ class TaskStore(Protocol):
 
         ``work`` may run more than once and on another thread; it changes nothing
         but its transaction. What it raises rolls it back and is raised here.
+        """
+
+    def write_lead(self, work: Callable[[Transaction], ResultT]) -> ResultT:
+        """Run ``work``, which changes the lead alone, as ``write`` does.
+
+        Where several schedulers share the store it waits for no other write of this
+        one: they may wait for the locks of others for longer than the lead lasts.
         """
 
     def summaries(
@@ -189,10 +240,22 @@ class TaskStore(Protocol):
         """List as ``tasks`` reads."""
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
-        """Count an owner's queued tasks older than ``seq``, up to ``limit``."""
+        """Count an owner's queued tasks that come before ``seq``, up to ``limit``."""
+
+    def oldest(self) -> Oldest:
+        """Read since when the first waiting task waits and the first to end has ended."""
+
+    def queue_head(self, owner: str) -> QueueHead | None:
+        """Read the first queued task of an owner; None if none is queued."""
+
+    def waiting(self) -> list[WaitingTasks]:
+        """Count what tasks wait for, by state and code; cheap with any number queued."""
 
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
+
+    def usage_history(self) -> History:
+        """Read what users and groups have used before."""
 
     def committed(self, minimum: Demand, *, admitted_before: datetime) -> Commitments:
         """Add up what the tasks in progress take, each at least ``minimum``.
@@ -202,10 +265,29 @@ class TaskStore(Protocol):
         """
 
     def queues(self, window: int) -> list[list[QueuedTask]]:
-        """Read the oldest ``window`` tasks of each owner that has some queued.
+        """Read the first ``window`` tasks of each owner that has some queued.
 
-        Tasks of which an earlier attempt is not released are left out.
+        By priority, highest first, then by arrival.
+        Tasks of which an earlier attempt is not released, or whose next attempt is
+        to wait (``not_before``), are left out.
         """
+
+    def state_changes(
+        self, after: Position | None, filters: Sequence[ChangeFilter], *, limit: int
+    ) -> ChangePage:
+        """Read the first changes after a position that match one of the filters.
+
+        What is read in one call is bounded, also where few changes match: there may
+        be more, and none among those that were read.
+
+        Args:
+            after: None: after the last one, so that there are none.
+            filters: Who follows what.
+            limit: Most changes to read.
+        """
+
+    def due_tasks(self, limit: int) -> list[tuple[TaskId, datetime]]:
+        """List the tasks with a time at which they are due, earliest first."""
 
     def assigned(self, taskmaster_id: str) -> list[TaskRecord]:
         """List the attempts of a taskmaster that are not released."""

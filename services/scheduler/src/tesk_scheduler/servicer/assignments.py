@@ -17,7 +17,9 @@ from tesk_runtime.rpc.event_wire import (
     verdict_to_wire,
 )
 from tesk_runtime.rpc.wire import duration_from_wire
+from tesk_scheduler.domain.calls import CallCandidate
 from tesk_scheduler.domain.orders import Assignment, Orders, StopReason
+from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.servicer.wire import (
     fill_in_resources,
     without_contents,
@@ -93,7 +95,17 @@ def _response(orders: Orders) -> pb.SyncResponse:
         ],
         lease=lease,
         exit=orders.exit,
+        inputs_finished=_finished(orders, Direction.INPUTS),
+        outputs_finished=_finished(orders, Direction.OUTPUTS),
     )
+
+
+def _finished(orders: Orders, direction: Direction) -> list[pb.Attempt]:
+    return [
+        attempt_to_wire(attempt)
+        for attempt, finished in orders.finished
+        if finished is direction
+    ]
 
 
 def _assignment(assignment: Assignment) -> pb.Assignment:
@@ -103,6 +115,7 @@ def _assignment(assignment: Assignment) -> pb.Assignment:
     return pb.Assignment(
         attempt=attempt_to_wire(assignment.attempt),
         task=task,
+        groups=assignment.groups,
         transfer_token=assignment.transfer_token,
         last_sequence=assignment.last_sequence,
         release_only=assignment.release_only,
@@ -119,4 +132,19 @@ def _assignment(assignment: Assignment) -> pb.Assignment:
             if assignment.held_up_since is None
             else timestamp_to_wire(assignment.held_up_since)
         ),
+        repeated_failures=pb.RepeatedFailures(
+            exit_codes=assignment.repeated.exit_codes,
+            out_of_memory=assignment.repeated.out_of_memory,
+        ),
+        candidate=_candidate(assignment.candidate),
+    )
+
+
+def _candidate(candidate: CallCandidate | None) -> pb.Candidate | None:
+    if candidate is None:
+        return None
+    return pb.Candidate(
+        task_id=candidate.task_id,
+        image_digests=candidate.image_digests,
+        files_equal=candidate.files_equal,
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import grpc
 
 from tesk.v1 import (
+    admin_service_pb2_grpc,
     assignment_service_pb2_grpc,
+    load_service_pb2_grpc,
     task_service_pb2_grpc,
     transfer_service_pb2_grpc,
 )
@@ -19,12 +21,18 @@ from tesk_runtime.rpc.server import RpcServer
 from tesk_runtime.rpc.tls import server_credentials
 from tesk_runtime.sections import GrpcSettings
 from tesk_scheduler.ports.observer import Observer
+from tesk_scheduler.servicer.admin import AdminServicer
 from tesk_scheduler.servicer.assignments import AssignmentServicer
+from tesk_scheduler.servicer.load import LoadServicer
 from tesk_scheduler.servicer.tasks import TaskServicer
 from tesk_scheduler.servicer.transfers import TransferServicer
 
 _TRANSFERS = "tesk.v1.TransferService"
-_SERVICES = ("tesk.v1.TaskService", "tesk.v1.AssignmentService", _TRANSFERS)
+_SERVICES = (
+    *("tesk.v1.TaskService", "tesk.v1.AssignmentService", _TRANSFERS),
+    "tesk.v1.AdminService",
+    "tesk.v1.LoadService",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +42,8 @@ class Servicers:
     tasks: TaskServicer
     assignments: AssignmentServicer
     transfers: TransferServicer
+    admin: AdminServicer
+    load: LoadServicer
 
     def register(self, server: grpc.Server) -> None:
         """Add all of them."""
@@ -44,6 +54,8 @@ class Servicers:
         transfer_service_pb2_grpc.add_TransferServiceServicer_to_server(
             self.transfers, server
         )
+        admin_service_pb2_grpc.add_AdminServiceServicer_to_server(self.admin, server)
+        load_service_pb2_grpc.add_LoadServiceServicer_to_server(self.load, server)
 
 
 def make_server(

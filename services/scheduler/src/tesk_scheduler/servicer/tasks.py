@@ -8,26 +8,51 @@ from tesk_model.errors import TeskError
 from tesk_model.task import TaskId
 from tesk_runtime.rpc.status import status_from_error
 from tesk_runtime.rpc.wire import state_from_wire, view_from_wire
+from tesk_scheduler.servicer.call_wire import explanation_to_wire
+from tesk_scheduler.servicer.checks import check_to_wire
+from tesk_scheduler.servicer.state_changes import (
+    filters_from_wire,
+    page_to_wire,
+    subscription_from_wire,
+)
 from tesk_scheduler.servicer.wire import (
     amounts_of,
     caller_from_wire,
     document_of,
+    gpus_of,
     task_to_wire,
 )
+from tesk_scheduler.usecases.acceptance import Draft
+from tesk_scheduler.usecases.call_explanation import CallExplanation
 from tesk_scheduler.usecases.cancellation import Cancellation
-from tesk_scheduler.usecases.reading import Filters, Reading, ReadRequest
-from tesk_scheduler.usecases.submission import Draft, Submission
+from tesk_scheduler.usecases.dry_run import DryRun
+from tesk_scheduler.usecases.mass_cancellation import CancelFilter, MassCancellation
+from tesk_scheduler.usecases.reading import Reading, ReadRequest
+from tesk_scheduler.usecases.state_changes import StateChanges
+from tesk_scheduler.usecases.submission import Submission
 
 
 class TaskServicer(pb_grpc.TaskServiceServicer):
     """See ``task_service.proto``."""
 
-    def __init__(
-        self, *, submission: Submission, reading: Reading, cancellation: Cancellation
+    def __init__(  # noqa: PLR0913 - one use case for each group of calls
+        self,
+        *,
+        submission: Submission,
+        reading: Reading,
+        cancellation: Cancellation,
+        mass_cancellation: MassCancellation,
+        dry_run: DryRun,
+        state_changes: StateChanges,
+        call_explanation: CallExplanation,
     ) -> None:
         self._submission = submission
         self._reading = reading
         self._cancellation = cancellation
+        self._mass_cancellation = mass_cancellation
+        self._dry_run = dry_run
+        self._state_changes = state_changes
+        self._call_explanation = call_explanation
 
     def BatchCreateTasks(
         self, request: pb.BatchCreateTasksRequest, context: grpc.ServicerContext
@@ -42,6 +67,13 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
                 for result in results
             ]
         )
+
+    def CheckTask(
+        self, request: pb.CheckTaskRequest, context: grpc.ServicerContext
+    ) -> pb.CheckTaskResponse:
+        """Tell what would come of a task."""
+        wanted = pb.CreateTaskRequest(caller=request.caller, task=request.task)
+        return check_to_wire(self._dry_run.of(_draft(wanted)))
 
     def BatchGetTasks(
         self, request: pb.BatchGetTasksRequest, context: grpc.ServicerContext
@@ -72,17 +104,16 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
         view = view_from_wire(request.view)
         page = self._reading.list(
             caller_from_wire(request.caller),
-            Filters(
-                name_prefix=request.name_prefix,
-                state=state_from_wire(request.state) if request.state else None,
-                tags=tuple((tag.key, tag.value) for tag in request.tags),
-            ),
+            filters_from_wire(request),
             size=request.page_size,
             token=request.page_token,
             view=view,
+            explain=request.explain,
         )
         return pb.ListTasksResponse(
-            tasks=[task_to_wire(task, view) for task in page.tasks],
+            tasks=[
+                task_to_wire(task, view, explain=request.explain) for task in page.tasks
+            ],
             next_page_token=page.next_token,
         )
 
@@ -95,16 +126,59 @@ class TaskServicer(pb_grpc.TaskServiceServicer):
         )
         return pb.CancelTaskResponse()
 
+    def CancelMatchingTasks(
+        self, request: pb.CancelMatchingTasksRequest, context: grpc.ServicerContext
+    ) -> pb.CancelMatchingTasksResponse:
+        """Cancel one page of tasks."""
+        page = self._mass_cancellation.cancel(
+            caller_from_wire(request.caller),
+            CancelFilter(
+                state=state_from_wire(request.state) if request.state else None,
+                tags=tuple((tag.key, tag.value) for tag in request.tags),
+                name_prefix=request.name_prefix,
+            ),
+            request.page_token,
+            dry_run=request.dry_run,
+        )
+        return pb.CancelMatchingTasksResponse(
+            task_ids=[each.task_id for each in page.results],
+            next_page_token=page.next_cursor,
+        )
+
+    def ListStateChanges(
+        self, request: pb.ListStateChangesRequest, context: grpc.ServicerContext
+    ) -> pb.ListStateChangesResponse:
+        """Read changes of states."""
+        page = self._state_changes.read(
+            list(map(subscription_from_wire, request.subscriptions)),
+            request.after,
+            request.limit,
+        )
+        return page_to_wire(page, self._state_changes.cursor)
+
+    def ExplainCallCache(
+        self, request: pb.ExplainCallCacheRequest, context: grpc.ServicerContext
+    ) -> pb.ExplainCallCacheResponse:
+        """Explain what the call cache did for a task."""
+        found = self._call_explanation.explain(
+            caller_from_wire(request.caller), TaskId(request.task_id)
+        )
+        return explanation_to_wire(found)
+
 
 def _draft(request: pb.CreateTaskRequest) -> Draft:
     task = request.task
+    gpus = gpus_of(task)
     return Draft(
         caller=caller_from_wire(request.caller),
         name=task.name if task.HasField("name") else None,
         tags=dict(task.tags),
-        resources=amounts_of(task),
+        resources={**amounts_of(task), **gpus.amounts},
+        gpu_type=gpus.gpu_type,
+        problems=gpus.problems,
         executors=len(task.executors),
         document=document_of(task),
         idempotency_key=request.idempotency_key,
         warnings=tuple(request.warnings),
+        parameters=dict(task.resources.backend_parameters),
     )

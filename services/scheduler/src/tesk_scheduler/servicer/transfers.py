@@ -14,18 +14,25 @@ from tesk_model.errors import (
 from tesk_model.names import Attempt
 from tesk_model.task import OutputFileLog, TransferStatus
 from tesk_runtime.rpc.event_wire import attempt_from_wire
+from tesk_runtime.rpc.identity_wire import identity_from_wire, identity_to_wire
 from tesk_runtime.rpc.interceptors import bearer_token
+from tesk_runtime.rpc.wire import input_size_from_wire
 from tesk_scheduler.domain.occurrences import Moved
 from tesk_scheduler.domain.progress import Amount, Direction
 from tesk_scheduler.domain.tokens import is_transfer_token
+from tesk_scheduler.servicer.wire import without_contents
+from tesk_scheduler.usecases.call_checks import CallChecks
 from tesk_scheduler.usecases.transfers import TransferResult, Transfers
 
 
 class TransferServicer(pb_grpc.TransferServiceServicer):
     """See ``transfer_service.proto``."""
 
-    def __init__(self, *, transfers: Transfers, secret: str) -> None:
+    def __init__(
+        self, *, transfers: Transfers, checks: CallChecks, secret: str
+    ) -> None:
         self._transfers = transfers
+        self._checks = checks
         self._secret = secret
 
     def GetTransfer(
@@ -42,6 +49,7 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
             outputs=() if incoming else task.outputs,
             owner=record.owner,
             groups=record.groups,
+            record_identities=self._checks.wants_identities(record),
         )
 
     def ReportProgress(
@@ -95,11 +103,43 @@ class TransferServicer(pb_grpc.TransferServiceServicer):
             ),
             seconds=request.seconds,
             sha256=request.sha256,
+            identified=request.identified,
+            input_sizes=tuple(map(input_size_from_wire, request.input_sizes)),
             resumed=Amount(files=request.resumed_files, size=request.resumed_bytes),
         )
         attempt = self._authorized(request.attempt, context)
         self._transfers.finish(attempt, _direction(request.direction), result)
         return pb.FinishTransferResponse()
+
+    def AddFileIdentities(
+        self, request: pb.AddFileIdentitiesRequest, context: grpc.ServicerContext
+    ) -> pb.AddFileIdentitiesResponse:
+        """Record identities of files."""
+        files = [identity_from_wire(file) for file in request.files]
+        attempt = self._authorized(request.attempt, context)
+        wanted = self._checks.add_identities(attempt, files)
+        return pb.AddFileIdentitiesResponse(unwanted=not wanted)
+
+    def GetCheck(
+        self, request: pb.GetCheckRequest, context: grpc.ServicerContext
+    ) -> pb.GetCheckResponse:
+        """Return what is to be compared."""
+        found = self._checks.begin(self._authorized(request.attempt, context))
+        task = without_contents(task_pb2.Task.FromString(found.document))
+        return pb.GetCheckResponse(
+            inputs=task.inputs,
+            files=map(identity_to_wire, found.files),
+            owner=found.record.owner,
+            groups=found.record.groups,
+        )
+
+    def FinishCheck(
+        self, request: pb.FinishCheckRequest, context: grpc.ServicerContext
+    ) -> pb.FinishCheckResponse:
+        """Record the result of a check."""
+        attempt = self._authorized(request.attempt, context)
+        self._checks.finish(attempt, request.difference)
+        return pb.FinishCheckResponse()
 
     def _authorized(
         self, message: assignment_service_pb2.Attempt, context: grpc.ServicerContext

@@ -6,38 +6,31 @@ every admission is guarded by the state of its task and fenced by the leader's
 epoch.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from tesk_model.reasons import Reason
 from tesk_model.states import TaskState
-from tesk_model.task import TaskId
 from tesk_scheduler.domain.admission import (
     AdmissionMemory,
     AdmissionPlan,
-    QueuedTask,
     plan_admissions,
 )
+from tesk_scheduler.domain.admission_window import AdmissionWindow
 from tesk_scheduler.domain.capacity import Capacity
 from tesk_scheduler.domain.dimensions import QUEUED
-from tesk_scheduler.domain.quota import (
-    EVERYBODY,
-    Quota,
-    Subject,
-    SubjectKind,
-    Usage,
-)
-from tesk_scheduler.domain.transitions import admitted
+from tesk_scheduler.domain.holds import Holds, without_held
+from tesk_scheduler.domain.queues import QueuedTask
+from tesk_scheduler.domain.quota import EVERYBODY, FairShare, Quota
+from tesk_scheduler.domain.transitions import admitted, queue_line
+from tesk_scheduler.domain.usage_history import HistoryChange
 from tesk_scheduler.ports.environment import Clock
+from tesk_scheduler.ports.quota import QuotaSource
 from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.usecases.call_cache import CallCache
 from tesk_scheduler.usecases.fleet import Fleet
-
-_MIN_WINDOW = 4
-_MAX_WINDOW = 100
-_MAX_WINDOW_FACTOR = 64
-# Seconds: reasons change with every task that ends, faster than people read.
-_REASONS_EVERY = 1.0
+from tesk_scheduler.usecases.past_usage import PastUsages
+from tesk_scheduler.usecases.wait_reasons import WaitReasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +40,16 @@ class AdmissionResult:
     Attributes:
         admitted: Number of admitted tasks.
         waiting: Number of tasks that are still queued.
+        may_admit_more: Another round may admit tasks at once; else none fits until
+            something changes.
+        resume_after: When the rate of admission permits another one; None if none
+            waits for that.
     """
 
     admitted: int
     waiting: int
-
-
-def _window(usage: Mapping[Subject, Usage], free_slots: int) -> int:
-    """Return how many tasks of each owner to read: enough to fill the free slots.
-
-    Later ones are read in the next round, which follows at once if this one
-    admitted a task.
-    """
-    owners = sum(
-        1
-        for subject, used in usage.items()
-        if subject.kind is SubjectKind.USER and used[QUEUED]
-    )
-    share = 2 * free_slots // max(1, owners)
-    return max(_MIN_WINDOW, min(share, _MAX_WINDOW))
+    may_admit_more: bool = False
+    resume_after: timedelta | None = None
 
 
 class Admission:
@@ -77,20 +61,20 @@ class Admission:
         store: TaskStore,
         clock: Clock,
         fleet: Fleet,
-        quota: Quota,
-        reserve_after: timedelta,
-        cluster: Callable[[], Capacity] | None = None,
+        quotas: QuotaSource,
+        cluster: Callable[[Quota], Capacity | None] = lambda _quota: None,
+        call_cache: CallCache | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._fleet = fleet
-        self._quota = quota
-        self._reserve_after = reserve_after
+        self._quotas = quotas
         self._cluster = cluster
+        self._call_cache = call_cache or CallCache()
+        self._past_usages = PastUsages(store=store, clock=clock)
         self._memory = AdmissionMemory()
-        self._window_factor = 1
-        self._reasons: Mapping[TaskId, Reason] = {}
-        self._reasons_at = 0.0
+        self._window = AdmissionWindow()
+        self._wait_reasons = WaitReasons(store=store, clock=clock)
 
     def admit(self, epoch: int) -> AdmissionResult:
         """Admit the tasks that fit.
@@ -98,73 +82,93 @@ class Admission:
         Raises:
             ConflictError: Another scheduler leads.
         """
+        quota = self._quotas.current()
         usage = self._store.usage_of_all()
+        history = self._past_usages.history(epoch, usage, quota.fair_share)
         everybody = usage.get(EVERYBODY)
         waiting = int(everybody[QUEUED]) if everybody else 0
         if not waiting:
             return AdmissionResult(0, 0)
         free_slots = self._fleet.free_slots()
-        window = _window(usage, free_slots) * self._window_factor
+        window = self._window.size(usage, free_slots)
         queues = self._store.queues(window)
+        sifted = without_held(queues, Holds(self._store.holds()))
         plan = plan_admissions(
-            queues=queues,
+            queues=sifted.queues,
             usage=usage,
-            quota=self._quota,
-            reserve_after=self._reserve_after,
+            history=history,
+            quota=quota,
             now=self._clock.now(),
             memory=self._memory,
-            cluster=None if self._cluster is None else self._cluster(),
+            cluster=self._cluster(quota),
+            places=free_slots,
+            window=window,
         )
-        self._adapt_window(queues, window, plan)
-        chosen, left = plan.admitted[:free_slots], plan.admitted[free_slots:]
+        plan = replace(
+            plan,
+            reasons={**plan.reasons, **sifted.reasons},
+            skipped=plan.skipped | sifted.skipped,
+        )
+        self._window = self._window.after(queues, window, plan.skipped)
         self._memory = plan.memory
-        if left:
-            self._memory = replace(plan.memory, next_owner=left[0].owner)
-        count = self._begin(chosen, epoch) if chosen else 0
-        self._explain(plan, left)
-        return AdmissionResult(count, waiting - count)
+        count = 0
+        if plan.admitted:
+            count = self._begin(plan.admitted, epoch, quota.fair_share)
+        self._explain(plan)
+        return AdmissionResult(
+            count,
+            waiting - count,
+            may_admit_more=bool(count) and self._is_unfinished(plan, count),
+            resume_after=self._resume_after(plan),
+        )
 
-    def _adapt_window(
-        self, queues: Sequence[Sequence[QueuedTask]], window: int, plan: AdmissionPlan
-    ) -> None:
-        """Read more tasks next time if all that were read of an owner cannot run."""
-        if any(
-            len(tasks) >= window and tasks[-1].id in plan.skipped for tasks in queues
-        ):
-            self._window_factor = min(2 * self._window_factor, _MAX_WINDOW_FACTOR)
-        elif not plan.skipped:
-            self._window_factor = 1
-
-    def _begin(self, chosen: Sequence[QueuedTask], epoch: int) -> int:
-        def begin(tx: Transaction) -> list[str]:
+    def _begin(
+        self, chosen: Sequence[QueuedTask], epoch: int, fair_share: FairShare
+    ) -> int:
+        def begin(tx: Transaction) -> tuple[list[str], HistoryChange]:
             tx.check_epoch(epoch)
             records = tx.records({task.id for task in chosen})
+            holds = Holds(tx.holds())  # what began since the plan counts
             ready = [
                 record
                 for task in chosen
                 if (record := records.get(task.id)) is not None
                 and record.state is TaskState.QUEUED
                 and record.released
+                and holds.hold_of(record) is None
             ]
             places = self._fleet.choose_taskmasters(tx, len(ready))
             now = self._clock.now()
-            for record, taskmaster in zip(ready, places, strict=False):
-                tx.save(record, admitted(record, taskmaster, now))
-            return places
+            pairs = list(zip(ready, places, strict=False))
+            tx.save_all([(each, admitted(each, place, now)) for each, place in pairs])
+            self._call_cache.choose(tx, [record for record, _ in pairs])
+            for record, _ in pairs:
+                if line := queue_line(record, now):
+                    tx.add_lines(record.seq, [line])
+            change = self._past_usages.charge(tx, ready[: len(places)], fair_share)
+            return places, change
 
-        places = self._store.write(begin)
+        places, change = self._store.write(begin)
+        self._past_usages.committed(change)
         self._fleet.start(places)
         return len(places)
 
-    def _explain(self, plan: AdmissionPlan, left: Sequence[QueuedTask]) -> None:
-        now = self._clock.monotonic()
-        if now - self._reasons_at < _REASONS_EVERY and self._reasons:
-            return
+    def _is_unfinished(self, plan: AdmissionPlan, count: int) -> bool:
+        """Tell whether tasks were not read, not begun, or have places only now."""
+        return (
+            plan.is_partial
+            or count < len(plan.admitted)
+            or (bool(plan.unplaced) and self._fleet.free_slots() > 0)
+        )
+
+    def _explain(self, plan: AdmissionPlan) -> None:
         reasons = dict(plan.reasons)
-        if left:
+        if plan.unplaced:
             wait_reason = self._fleet.wait_reason()
-            reasons |= {task.id: wait_reason for task in left}
-        if reasons and reasons != self._reasons:
-            self._store.write(lambda tx: tx.set_reasons(reasons))
-            self._reasons_at = now
-        self._reasons = reasons
+            reasons |= {task.id: wait_reason for task in plan.unplaced}
+        self._wait_reasons.put(reasons)
+
+    def _resume_after(self, plan: AdmissionPlan) -> timedelta | None:
+        if plan.resume_at is None:
+            return None
+        return plan.resume_at - self._clock.now()

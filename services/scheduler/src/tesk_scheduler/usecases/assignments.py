@@ -1,12 +1,15 @@
 """Builds assignments: all that a taskmaster needs to run an attempt."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from tesk_model.names import Attempt
+from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.orders import Assignment, never_started
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.usecases.call_cache import CallCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,10 +18,14 @@ class Assignments:
 
     Attributes:
         secret: Transfer tokens are derived from it.
+        rules: Returns the rules for attempts that are in force.
+        call_cache: Names the task whose results may count for an attempt.
     """
 
     store: TaskStore
     secret: str
+    rules: Callable[[], AttemptRules] = AttemptRules
+    call_cache: CallCache = field(default_factory=CallCache)
 
     def assignment(self, record: TaskRecord) -> Assignment | None:
         """Return the assignment of a task's attempt; None if the task was deleted."""
@@ -32,9 +39,13 @@ class Assignments:
             attempt=attempt,
             document=document,
             demand=record.demand,
+            groups=record.groups,
             transfer_token=transfer_token(self.secret, attempt),
             last_sequence=record.last_sequence,
-            release_only=not record.attempt_runs or never_started(record),
+            # A successor need not begin with what is to be stopped.
+            release_only=not record.attempt_runs
+            or never_started(record)
+            or bool(record.stop.code),
             finished_executors=tuple(
                 (index, code) for index, code in executors if code is not None
             ),
@@ -43,4 +54,8 @@ class Assignments:
             outputs_finished=record.outputs_finished,
             began=record.started_at,
             held_up_since=record.held_up_since,
+            repeated=self.rules().repeated_failures(record),
+            candidate=None
+            if executors
+            else self.call_cache.candidate(self.store, record),
         )

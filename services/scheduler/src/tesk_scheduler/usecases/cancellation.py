@@ -43,7 +43,7 @@ class Cancellation:
                 raise not_found(task_id)
             after = canceled(before, now)
             if after is not before:
-                tx.announce(_requested(before, caller))
+                tx.announce(cancel_requested(before, caller))
                 tx.save(before, after)
             return after
 
@@ -53,7 +53,8 @@ class Cancellation:
         self.notifier.leader.notify(urgent=True)
 
 
-def _requested(record: TaskRecord, caller: Caller) -> CancelRequested:
+def cancel_requested(record: TaskRecord, caller: Caller) -> CancelRequested:
+    """Return the occurrence that ``caller`` wants a task to end."""
     return CancelRequested(
         task_id=record.id,
         owner=record.owner,

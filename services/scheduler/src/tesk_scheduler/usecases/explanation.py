@@ -27,19 +27,19 @@ def explain_absence(
     Raises:
         ConflictError: Another scheduler leads.
     """
+    now = clock.now()
     by_task: dict[TaskId, str] = {
         record.id: message
         for name, message in messages.items()
         for record in store.assigned(name)
-        if with_absence_reason(record, message) is not record
+        if with_absence_reason(record, message, now) is not record
     }
 
     def write(tx: Transaction) -> None:
         tx.check_epoch(epoch)
-        now = clock.now()
         absent = {each.id for each in tx.taskmasters() if each.is_absent(now)}
         for record in tx.records(set(by_task)).values():
-            after = with_absence_reason(record, by_task[record.id])
+            after = with_absence_reason(record, by_task[record.id], now)
             if record.taskmaster in absent and after is not record:
                 tx.save(record, after)
 

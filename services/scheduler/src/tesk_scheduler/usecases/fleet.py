@@ -16,14 +16,21 @@ from tesk_scheduler.domain.fleet import (
     Taskmaster,
     eligible,
     free_slots,
+    plan_dedicated,
     plan_placements,
     startable,
 )
 from tesk_scheduler.domain.fleet_plan import FleetPlan, Moment, plan_fleet
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.start_backoff import StartBackoff
-from tesk_scheduler.domain.takeovers import reassigned
-from tesk_scheduler.domain.taskmaster_reasons import full_reason, refusal_reason
+from tesk_scheduler.domain.start_ramp import count_starting, startable_beside
+from tesk_scheduler.domain.takeovers import needs_own_taskmaster, reassigned
+from tesk_scheduler.domain.taskmaster_reasons import (
+    full_reason,
+    refusal_reason,
+    turn_reason,
+)
+from tesk_scheduler.domain.transitions import with_reason
 from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -34,6 +41,8 @@ from tesk_scheduler.usecases.reaper import TaskmasterReaper
 
 _logger = logging.getLogger(__name__)
 _MANY = 1000
+# Seconds: that one which starts takes too long is no notification.
+_UNASSIGNED_RECHECK = 1.0
 
 
 class Fleet:
@@ -72,6 +81,7 @@ class Fleet:
         self._backoff = StartBackoff()
         self._epoch: int | None = None
         self._new_lease: float | None = None
+        self._has_unassigned = False
 
     def reconcile(self, epoch: int) -> None:
         """Start, end and replace taskmasters as planned; assign unassigned attempts.
@@ -100,8 +110,10 @@ class Fleet:
     def due(self) -> timedelta | None:
         """Return when to reconcile again at the latest; None if nothing is due."""
         times = [self._plan.wait_until, self._new_lease]
-        if self._backoff.failures and self._store.any_unassigned():
-            times.append(self._backoff.not_before)
+        if self._has_unassigned:
+            is_paused = self._backoff.is_paused(self._moment())
+            recheck = self._clock.monotonic() + _UNASSIGNED_RECHECK
+            times.append(self._backoff.not_before if is_paused else recheck)
         latest = min((each for each in times if each is not None), default=None)
         if latest is None:
             return None
@@ -132,42 +144,61 @@ class Fleet:
         """Return the reason of tasks for which there is no taskmaster."""
         if self._backoff.problem:
             return refusal_reason(self._backoff.problem)
+        starting = count_starting(self._store.fleet(), self._clock.now())
+        if starting:
+            return turn_reason(starting)
         return full_reason(self._limits.taskmasters * self._limits.tasks_per_taskmaster)
 
-    def choose_taskmasters(self, tx: Transaction, count: int) -> list[str]:
+    def slot_shortage(self) -> Reason | None:
+        """Return why no further attempt can be assigned now; None if one can.
+
+        Reads only: any thread may ask.
+        """
+        return None if self.free_slots() > 0 else self.wait_reason()
+
+    def choose_taskmasters(
+        self, tx: Transaction, count: int, *, dedicated: bool = False
+    ) -> list[str]:
         """Choose a taskmaster for each of ``count`` attempts.
 
         New ones are added to the store; call ``start`` when that is durable.
 
+        Args:
+            tx: In which the attempts are assigned.
+            count: Of attempts.
+            dedicated: Each gets a taskmaster of its own.
+
         Returns:
             Ids; fewer than ``count`` if too few slots are free.
         """
-        members = tx.taskmasters()
+        members = {member.id: member for member in tx.taskmasters()}
+        plan = plan_dedicated if dedicated else plan_placements
+        fleet = list(members.values())
+        places = plan(count, self._eligible(fleet), self._limits_now(fleet))
+        new = {
+            place: self._new_taskmaster()
+            for place in dict.fromkeys(places)
+            if isinstance(place, int)
+        }
+        for member in new.values():
+            tx.put_taskmaster(replace(member, dedicated=dedicated))
+        if dedicated:
+            for place in places:
+                if isinstance(place, str):
+                    tx.put_taskmaster(replace(members[place], dedicated=True))
+        return [place if isinstance(place, str) else new[place].id for place in places]
+
+    def _new_taskmaster(self) -> Taskmaster:
         now = self._clock.now()
-        revision = self._launcher.revision()
-        new: dict[int, str] = {}
-        chosen = []
-        for place in plan_placements(
-            count, self._eligible(members), self._limits_now(members)
-        ):
-            if isinstance(place, str):
-                chosen.append(place)
-                continue
-            if place not in new:
-                new[place] = self._ids.taskmaster_id()
-                tx.put_taskmaster(
-                    Taskmaster(
-                        id=new[place],
-                        slots=self._limits.tasks_per_taskmaster,
-                        assigned=0,
-                        lease_until=now + self._limits.start_timeout,
-                        seen=False,
-                        started_at=now,
-                        revision=revision,
-                    )
-                )
-            chosen.append(new[place])
-        return chosen
+        return Taskmaster(
+            id=self._ids.taskmaster_id(),
+            slots=self._limits.tasks_per_taskmaster,
+            assigned=0,
+            lease_until=now + self._limits.start_timeout,
+            seen=False,
+            started_at=now,
+            revision=self._launcher.revision(),
+        )
 
     def start(self, assigned: Collection[str]) -> None:
         """Notify taskmasters of new assignments; start the new ones."""
@@ -226,10 +257,10 @@ class Fleet:
             for taskmaster_id in taskmaster_ids:
                 if taskmaster_id not in called:
                     tx.remove_taskmaster(taskmaster_id, only_idle=False)
-            for record in tx.unassigned(_MANY):
-                self._explain(tx, record)
+            self._explain(tx, tx.unassigned(_MANY))
 
         if taskmaster_ids:
+            self._has_unassigned = True
             self._store.write(unassign)
 
     def _eligible(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
@@ -240,7 +271,10 @@ class Fleet:
     def _limits_now(self, members: Sequence[Taskmaster]) -> FleetLimits:
         more = 0
         if not self._backoff.is_paused(self._moment()):
-            more = startable(members, self._limits, self._launcher.revision())
+            more = min(
+                startable(members, self._limits, self._launcher.revision()),
+                startable_beside(members, self._clock.now()),
+            )
         return replace(self._limits, taskmasters=len(members) + more)
 
     def _assign_unassigned(self, epoch: int) -> None:
@@ -249,17 +283,40 @@ class Fleet:
             if not records:
                 return []
             tx.check_epoch(epoch)
-            places = self.choose_taskmasters(tx, len(records))
-            for record, taskmaster in zip(records, places, strict=False):
-                tx.save(record, reassigned(record, taskmaster, self._clock.now()))
-            for record in records[len(places) :]:
-                self._explain(tx, record)
-            return places
+            suspects = [each for each in records if needs_own_taskmaster(each)]
+            others = [each for each in records if not needs_own_taskmaster(each)]
+            own = self._assign(tx, suspects, dedicated=True)
+            return own + self._assign(tx, others, dedicated=False)
 
-        if self._store.any_unassigned():
+        self._has_unassigned = self._store.any_unassigned()
+        if self._has_unassigned:
             self.start(self._store.write(place))
+            self._has_unassigned = self._store.any_unassigned()
 
-    def _explain(self, tx: Transaction, record: TaskRecord) -> None:
-        reason = self.wait_reason()
-        if record.attempt_runs and record.reason != reason:
-            tx.save(record, replace(record, reason=reason))
+    def _assign(
+        self, tx: Transaction, records: Sequence[TaskRecord], *, dedicated: bool
+    ) -> list[str]:
+        """Assign as many as there is room for; explain why the others wait."""
+        places = self.choose_taskmasters(tx, len(records), dedicated=dedicated)
+        now = self._clock.now()
+        tx.save_all(
+            [
+                (record, reassigned(record, taskmaster, now))
+                for record, taskmaster in zip(records, places, strict=False)
+            ]
+        )
+        self._explain(tx, records[len(places) :])
+        return places
+
+    def _explain(self, tx: Transaction, records: Sequence[TaskRecord]) -> None:
+        """Store why attempts wait; all for the same reason, which is looked up once."""
+        if not records:
+            return
+        reason, now = self.wait_reason(), self._clock.now()
+        tx.save_all(
+            [
+                (record, with_reason(record, reason, now))
+                for record in records
+                if record.attempt_runs and record.reason != reason
+            ]
+        )

@@ -1,4 +1,4 @@
-"""Runs the leader's loop: keeps the fleet, admits tasks, deletes old ones.
+"""Runs the leader's loop: keeps the fleet, does what is due, admits and deletes tasks.
 
 One thread. It sleeps until it is notified or something is due, so that an idle
 service uses no CPU.
@@ -7,12 +7,16 @@ service uses no CPU.
 import logging
 import threading
 from dataclasses import dataclass
-from datetime import timedelta
+from math import inf
+from typing import NamedTuple
 
 from tesk_model.errors import ConflictError, RetryableError
+from tesk_scheduler.domain.leadership import RENEWED_AFTER, TERM
 from tesk_scheduler.ports.environment import Clock
+from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.ports.store import TaskStore, Transaction
-from tesk_scheduler.usecases.admission import Admission
+from tesk_scheduler.usecases.admission import Admission, AdmissionResult
+from tesk_scheduler.usecases.due_tasks import DueTasks
 from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 from tesk_scheduler.usecases.retention import Retention
@@ -22,14 +26,45 @@ _logger = logging.getLogger(__name__)
 
 _WHILE_WAITING = 1.0
 _WHILE_IDLE = 60.0
+# Likewise, where tasks may be created by other schedulers, which do not notify this one.
+_WHILE_IDLE_SHARED = 0.5
 _RETRY_AFTER = 1.0
 _SWEEP_EVERY = 600.0
 # Seconds after which a follower reads whether the lead is free.
 _FOLLOWER_RECHECK = 0.25
+# Seconds of rounds of admission in a row, before taskmasters, the lead and an end of
+# this process are looked at again.
+_LONGEST_ADMISSION = 0.25
 # A round that admitted nothing is not repeated at once for every new task: the
 # loop waits for a multiple of the duration of the round.
 _DEBOUNCE_FACTOR = 20
-_LONGEST_DEBOUNCE = 0.2
+_LONGEST_DEBOUNCE = 0.5
+# Not even for every task that ends, if rounds take long, as with very long queues: they
+# would take the processor from everybody who calls.
+_LONG_ROUND = 0.02
+_PAUSE_FACTOR = 2
+_LONGEST_PAUSE = 0.1
+
+
+class Pauses(NamedTuple):
+    """Seconds between a round and the next, while tasks wait.
+
+    Attributes:
+        debounce: After the notification of a new task.
+        pause: After any, also that a task has ended.
+    """
+
+    debounce: float
+    pause: float
+
+
+def pauses_after(round_seconds: float) -> Pauses:
+    """Return for how long to wait after a round of this duration."""
+    is_long = round_seconds > _LONG_ROUND
+    return Pauses(
+        debounce=min(_LONGEST_DEBOUNCE, round_seconds * _DEBOUNCE_FACTOR),
+        pause=min(_LONGEST_PAUSE, round_seconds * _PAUSE_FACTOR) if is_long else 0.0,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +73,10 @@ class Candidate:
 
     Attributes:
         holder: Name of this process, unique.
-        term: How long the lead lasts unless it is renewed.
         exclusive: No other process uses the store.
     """
 
     holder: str
-    term: timedelta
     exclusive: bool
 
 
@@ -58,22 +91,27 @@ class LeaderLoop:
         wakeup: LeaderWakeup,
         candidate: Candidate,
         fleet: Fleet,
+        due_tasks: DueTasks,
         admission: Admission,
         retention: Retention,
         status: Status,
+        observer: Observer,
     ) -> None:
         self._store = store
         self._clock = clock
         self._wakeup = wakeup
         self._candidate = candidate
         self._fleet = fleet
+        self._due_tasks = due_tasks
         self._admission = admission
         self._retention = retention
         self._status = status
+        self._observer = observer
         self._epoch: int | None = None
+        self._has_led = False
         self._renew_at = 0.0
         self._sweep_at = 0.0
-        self._debounce = 0.0
+        self._pauses = Pauses(debounce=0.0, pause=0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set and the loop notified."""
@@ -87,33 +125,44 @@ class LeaderLoop:
             except Exception:
                 _logger.exception("round failed")
                 timeout = _RETRY_AFTER
-            self._wakeup.wait(timeout, debounce=self._debounce)
+            self._wakeup.wait(timeout, *self._pauses)
         self._release_lead()
 
     def reconcile(self) -> float:
         """Run one round; return seconds until the next."""
         epoch = self._hold_lead()
         if epoch is None:
+            self._pauses = Pauses(debounce=_FOLLOWER_RECHECK, pause=0.0)
             return _FOLLOWER_RECHECK
         self._fleet.reconcile(epoch)
-        began = self._clock.monotonic()
-        result = self._admission.admit(epoch)
-        while result.admitted and result.waiting:
-            began = self._clock.monotonic()
-            result = self._admission.admit(epoch)
-        took = self._clock.monotonic() - began
-        self._debounce = (
-            min(_LONGEST_DEBOUNCE, took * _DEBOUNCE_FACTOR) if result.waiting else 0
-        )
+        next_due = self._due_tasks.settle(epoch)
+        result = self._admit(epoch)
+        idle = _WHILE_IDLE if self._candidate.exclusive else _WHILE_IDLE_SHARED
         waits = [
-            _WHILE_WAITING if result.waiting else _WHILE_IDLE,
+            min(_WHILE_WAITING, idle) if result.waiting else idle,
             self._sweep(),
             self._until_renewal(),
+            0.0 if result.may_admit_more else inf,
         ]
+        if result.resume_after is not None:
+            waits.append(result.resume_after.total_seconds())
         due = self._fleet.due()  # read last: admission may have failed to start one
-        if due is not None:
-            waits.append(due.total_seconds())
+        waits += [each.total_seconds() for each in (due, next_due) if each is not None]
         return max(0.0, min(waits))
+
+    def _admit(self, epoch: int) -> AdmissionResult:
+        """Admit tasks, in several rounds while there are more; return the last result."""
+        until = self._clock.monotonic() + _LONGEST_ADMISSION
+        while True:
+            began = self._clock.monotonic()
+            result = self._admission.admit(epoch)
+            ended = self._clock.monotonic()
+            self._status.round_at = self._clock.now()
+            self._observer.round_ended(seconds=ended - began, admitted=result.admitted)
+            if not result.may_admit_more or ended > until:
+                break
+        self._pauses = pauses_after(ended - began if result.waiting else 0.0)
+        return result
 
     def _hold_lead(self) -> int | None:
         if self._epoch is not None and self._until_renewal() > 0:
@@ -137,14 +186,14 @@ class LeaderLoop:
             return tx.acquire_lead(
                 self._candidate.holder,
                 now=now,
-                until=now + self._candidate.term,
+                until=now + TERM,
                 force=self._candidate.exclusive,
             )
 
-        epoch = self._store.write(take)
-        self._renew_at = (
-            self._clock.monotonic() + self._candidate.term.total_seconds() / 3
-        )
+        began = self._clock.monotonic()
+        epoch = self._store.write_lead(take)
+        # The term began before the write, which may have waited for locks.
+        self._renew_at = began + RENEWED_AFTER.total_seconds()
         return epoch
 
     def _set_epoch(self, epoch: int | None) -> None:
@@ -153,14 +202,18 @@ class LeaderLoop:
             fields = {"holder": self._candidate.holder, "epoch": epoch or self._epoch}
             _logger.info("lead acquired" if epoch else "lead lost", extra=fields)
         self._epoch = epoch
+        self._has_led = self._has_led or epoch is not None
         self._status.is_leader = epoch is not None
 
     def _release_lead(self) -> None:
-        """Release the lead, so that another scheduler need not wait for its end."""
-        if self._epoch is None:
+        """Release the lead, so that another scheduler need not wait for its end.
+
+        Also after a round that failed: the store may still name this process.
+        """
+        if not self._has_led:
             return
         try:
-            self._store.write(lambda tx: tx.release_lead(self._candidate.holder))
+            self._store.write_lead(lambda tx: tx.release_lead(self._candidate.holder))
         except (RetryableError, ConflictError) as error:
             _logger.warning("lead not released", extra={"cause": error.message})
         self._set_epoch(None)

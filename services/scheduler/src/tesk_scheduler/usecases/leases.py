@@ -46,7 +46,7 @@ class Leases:
             )
             tx.put_taskmaster(renewed)
             for record in tx.records(waiting).values():
-                after = with_absence_reason(record, "")
+                after = with_absence_reason(record, "", now)
                 if record.taskmaster == taskmaster_id and after is not record:
                     tx.save(record, after)
             return renewed

@@ -77,6 +77,7 @@ class LeaderWakeup:
     def __init__(self) -> None:
         self._notified = threading.Event()
         self._urgent = threading.Event()
+        self._never = threading.Event()
 
     def notify(self, *, urgent: bool) -> None:
         """Wake the loop; at once if ``urgent``, else after its debounce."""
@@ -84,15 +85,19 @@ class LeaderWakeup:
             self._urgent.set()
         self._notified.set()
 
-    def wait(self, timeout: float, *, debounce: float) -> None:
+    def wait(self, timeout: float, debounce: float, pause: float) -> None:
         """Wait for a notification; one that is not urgent waits for more of them.
 
         Args:
             timeout: Seconds to wait at most for a notification.
             debounce: Seconds to wait after one that is not urgent.
+            pause: Seconds to wait after any, so that several become one.
         """
-        if self._notified.wait(timeout) and debounce > 0:
-            self._urgent.wait(debounce)
+        if self._notified.wait(timeout):
+            if debounce > 0:
+                self._urgent.wait(debounce)
+            if pause > 0:
+                self._never.wait(pause)
         self._urgent.clear()
         self._notified.clear()
 

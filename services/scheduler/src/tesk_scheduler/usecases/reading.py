@@ -9,7 +9,6 @@ from tesk_model.errors import (
     ResourceExhaustedError,
     Violation,
 )
-from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.domain.callers import Caller
@@ -18,6 +17,7 @@ from tesk_scheduler.domain.records import StoredTask, TaskQuery, TaskSummary
 from tesk_scheduler.domain.tokens import page_token, parse_page_token
 from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.ports.store import TaskStore
+from tesk_scheduler.usecases.queue_places import QueuePlaces
 
 MAX_BATCH = 256
 MAX_PAGE = 2047
@@ -28,8 +28,6 @@ MAX_PAGE_BYTES = 8 * 1024 * 1024
 
 # Of several tasks; one alone always fits, see ``domain.bounds``.
 MAX_BATCH_BYTES = 32 * 1024 * 1024
-
-_MANY = 1000
 
 _Group = tuple[str | None, TaskView]
 """The owner and the view of tasks that one query reads."""
@@ -68,11 +66,13 @@ class Reading:
     Attributes:
         secret: Page tokens are encrypted with a key made of it.
         observer: Hears which tasks of others admins see.
+        places: Of queued tasks.
     """
 
     store: TaskStore
     secret: str
     observer: Observer
+    places: QueuePlaces
 
     def read(
         self, wanted: Sequence[ReadRequest]
@@ -133,19 +133,18 @@ class Reading:
         if is_truncated:
             raise _too_large()
         if full:
-            tasks = [self._explained(task) for task in tasks]
+            tasks = [self.places.explained(task) for task in tasks]
         return {task.id: task for task in tasks}
 
-    def _explained(self, task: StoredTask) -> StoredTask:
-        """Set the reason of a queued task that admission has not read yet."""
-        if task.state is not TaskState.QUEUED or task.reason.text:
-            return task
-        before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
-        text = format_queue_position(before, task.owner)
-        return replace(task, reason=Reason(ReasonCode.ADMISSION_PENDING, text))
-
     def list(
-        self, caller: Caller, filters: Filters, *, size: int, token: str, view: TaskView
+        self,
+        caller: Caller,
+        filters: Filters,
+        *,
+        size: int,
+        token: str,
+        view: TaskView,
+        explain: bool = False,
     ) -> Page:
         """List the tasks that ``caller`` may see, newest first.
 
@@ -158,6 +157,7 @@ class Reading:
             size: Tasks in a page; 0 = 256.
             token: Of the page before, or "".
             view: How much to read.
+            explain: Say of queued tasks what they wait for.
 
         Raises:
             InvalidRequestError: ``size`` or ``token`` is wrong.
@@ -181,9 +181,11 @@ class Reading:
             query = replace(query, before=before)
         tasks, is_truncated = self._list(query, view)
         self._observe_list(caller, tasks[:size])
-        if len(tasks) <= size and not is_truncated:
-            return Page(tasks, "")
         page = tasks[:size]
+        if explain:
+            page = self.places.explained_together(page)
+        if len(tasks) <= size and not is_truncated:
+            return Page(page, "")
         return Page(page, page_token(self.secret, query, page[-1].seq))
 
     def _observe_list(
@@ -223,12 +225,3 @@ def _too_large() -> ResourceExhaustedError:
 def not_found(task_id: TaskId) -> NotFoundError:
     """Return the error that a task does not exist or may not be seen."""
     return NotFoundError(f"no task {task_id}")
-
-
-def format_queue_position(before: int, owner: str) -> str:
-    """Format how many tasks come first: ``waiting behind 3 tasks of alice``."""
-    if not before:
-        return "waiting for admission"
-    count = f"{before} or more" if before >= _MANY else str(before)
-    whose = f" of {owner}" if owner else ""
-    return f"waiting behind {count} task{'' if before == 1 else 's'}{whose}"

@@ -71,6 +71,7 @@ class TaskmasterReaper:
     def _unassign_all(self, member: Taskmaster, epoch: int) -> str:
         """Unassign the attempts of a taskmaster; return how it ended."""
         cause = self.launcher.status_message(member.id)
+        counts = not self.launcher.was_disrupted(member.id)
         # One that never called has not received its attempts.
         had = self.store.assigned(member.id) if member.seen else []
         ids = {record.id for record in had}
@@ -81,16 +82,18 @@ class TaskmasterReaper:
             tx.announce(lost)
             for record in tx.records(ids).values():
                 if record.taskmaster == member.id and not record.released:
-                    self._unassign(tx, record, cause)
+                    self._unassign(tx, record, cause, counts=counts)
             tx.remove_taskmaster(member.id, only_idle=False)
 
         self.store.write(unassign_all)
         return cause
 
-    def _unassign(self, tx: Transaction, record: TaskRecord, cause: str) -> None:
+    def _unassign(
+        self, tx: Transaction, record: TaskRecord, cause: str, *, counts: bool
+    ) -> None:
         now, limits = self.clock.now(), self.limits
-        after = without_taskmaster(record, now=now)
-        by = Reporter(taskmaster="", now=now, max_attempts=limits.attempts)
+        after = without_taskmaster(record, now=now, counts=counts)
+        by = Reporter(taskmaster="", now=now, rules=limits.rules())
         lost = lose_after_takeovers(
             after, max_takeovers=limits.takeovers, cause=cause, by=by
         )

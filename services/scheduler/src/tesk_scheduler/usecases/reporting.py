@@ -1,21 +1,24 @@
 """Applies the events that taskmasters report."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from tesk_model.events import EventVerdict, Released, TaskEvent
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.events import (
     Effect,
     Reporter,
     apply_event,
     occurrences_of_effect,
 )
+from tesk_scheduler.domain.lost_attempts import describe_lost
 from tesk_scheduler.domain.occurrences import AttemptLeftFiles
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.usecases.call_cache import CallCache, named_candidates
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
 
@@ -24,13 +27,15 @@ class Reporting:
     """Applies events to tasks.
 
     Attributes:
-        max_attempts: How often a task is tried before it is given up.
+        rules: Returns the rules for attempts that are in force.
+        call_cache: Decides whether results of another task are taken.
     """
 
     store: TaskStore
     clock: Clock
     leader: LeaderWakeup
-    max_attempts: int
+    rules: Callable[[], AttemptRules] = AttemptRules
+    call_cache: CallCache = field(default_factory=CallCache)
 
     def report(
         self, taskmaster_id: str, events: Sequence[TaskEvent]
@@ -43,44 +48,45 @@ class Reporting:
         if not events:
             return []
         by = Reporter(
-            taskmaster=taskmaster_id,
-            now=self.clock.now(),
-            max_attempts=self.max_attempts,
+            taskmaster=taskmaster_id, now=self.clock.now(), rules=self.rules()
         )
-        verdicts, frees_capacity = self.store.write(
-            lambda tx: _apply_all(tx, events, by)
+        verdicts, concerns_leader = self.store.write(
+            lambda tx: _apply_all(tx, events, by, self.call_cache)
         )
-        if frees_capacity:
+        if concerns_leader:
             self.leader.notify(urgent=True)
         return verdicts
 
 
 def _apply_all(
-    tx: Transaction, events: Sequence[TaskEvent], by: Reporter
+    tx: Transaction, events: Sequence[TaskEvent], by: Reporter, call_cache: CallCache
 ) -> tuple[list[EventVerdict], bool]:
-    before = tx.records({event.attempt.task_id for event in events})
+    ids = {event.attempt.task_id for event in events}
+    # Locked together, or two transactions might wait for each other.
+    before = tx.records(ids | named_candidates(events))
     after: dict[TaskId, TaskRecord] = dict(before)
     verdicts = [EventVerdict.REFUSED] * len(events)
     in_order = sorted(
         range(len(events)), key=lambda n: (events[n].attempt, events[n].sequence)
     )
     for number in in_order:
-        event = events[number]
-        record = after.get(event.attempt.task_id)
+        record = after.get(events[number].attempt.task_id)
         if record is None:
             continue
+        event = call_cache.checked_event(tx, events[number], after)
         effect = apply_event(record, event, by)
         verdicts[number] = effect.verdict
         if effect.verdict is EventVerdict.APPLIED:
             write_effect(tx, effect)
+            call_cache.note(tx, event, effect.record)
             _announce_leftovers(tx, event)
             after[record.id] = effect.record
-    frees_capacity = False
+    concerns_leader = False
     for task_id, record in after.items():
         if record is not before[task_id]:
             tx.save(before[task_id], record)
-            frees_capacity = frees_capacity or _frees_capacity(before[task_id], record)
-    return verdicts, frees_capacity
+            concerns_leader |= _concerns_leader(before[task_id], record)
+    return verdicts, concerns_leader
 
 
 def write_effect(tx: Transaction, effect: Effect) -> None:
@@ -88,9 +94,11 @@ def write_effect(tx: Transaction, effect: Effect) -> None:
     seq = effect.record.seq
     for occurrence in occurrences_of_effect(effect):
         tx.announce(occurrence)
-    if effect.clears_attempt:
+    lines = effect.lines
+    if effect.lost:
+        lines = (*lines, *describe_lost(effect.lost, tx.metadata(seq)))
         tx.clear_attempt(seq)
-    tx.add_lines(seq, effect.lines, last=effect.end is not None)
+    tx.add_lines(seq, lines, last=effect.end is not None)
     if effect.executor is not None:
         tx.change_executor_log(seq, effect.executor)
     tx.merge_metadata(seq, effect.metadata)
@@ -107,9 +115,11 @@ def _announce_leftovers(tx: Transaction, event: TaskEvent) -> None:
         )
 
 
-def _frees_capacity(before: TaskRecord, after: TaskRecord) -> bool:
+def _concerns_leader(before: TaskRecord, after: TaskRecord) -> bool:
+    """Tell whether capacity is free, or something is due that the leader waits for."""
     return (
         (after.state.is_final and not before.state.is_final)
         or after.released is not before.released
         or after.state is TaskState.QUEUED
+        or after.due_at not in (None, before.due_at)
     )

@@ -2,10 +2,11 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from tesk_model.names import Attempt
+from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.orders import (
     Order,
@@ -18,6 +19,7 @@ from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.assignments import Assignments
+from tesk_scheduler.usecases.call_cache import CallCache
 from tesk_scheduler.usecases.call_memory import CallMemory
 from tesk_scheduler.usecases.leases import Leases
 from tesk_scheduler.usecases.notifier import Notifier
@@ -50,6 +52,8 @@ class LeaseTerms:
             process alone changes the store.
         revision: Returns the present revision; a taskmaster of another one is
             told to exit as soon as it has no attempts.
+        rules: Returns the rules for attempts that are in force.
+        call_cache: See ``Assignments``.
     """
 
     secret: str
@@ -57,6 +61,8 @@ class LeaseTerms:
     idle: timedelta
     recheck: timedelta | None
     revision: Callable[[], str]
+    rules: Callable[[], AttemptRules] = AttemptRules
+    call_cache: CallCache = field(default_factory=CallCache)
 
 
 class Syncing:
@@ -74,7 +80,12 @@ class Syncing:
         self._revision = terms.revision
         self._longest_wait = min(_LONGEST_WAIT, terms.lease / 3)
         self._leases = Leases(store=store, leader=notifier.leader, duration=terms.lease)
-        self._assignments = Assignments(store=store, secret=terms.secret)
+        self._assignments = Assignments(
+            store=store,
+            secret=terms.secret,
+            rules=terms.rules,
+            call_cache=terms.call_cache,
+        )
         # A taskmaster that does not call for the time of a lease is lost.
         self._memory = CallMemory(terms.lease.total_seconds())
 
@@ -143,7 +154,7 @@ class Syncing:
         assignments = (
             self._assignments.assignment(by_attempt[order.attempt])
             for order in orders
-            if order.stop is None
+            if order.stop is None and order.finished is None
         )
         return Orders(
             run=tuple(each for each in assignments if each is not None),
@@ -151,6 +162,11 @@ class Syncing:
                 (order.attempt, order.stop)
                 for order in orders
                 if order.stop is not None
+            ),
+            finished=tuple(
+                (order.attempt, order.finished)
+                for order in orders
+                if order.finished is not None
             ),
             lease=lease,
         )
@@ -167,4 +183,5 @@ class Syncing:
         woken.wait(max(0.0, min(deadline - self._clock.monotonic(), recheck)))
 
     def _is_outdated(self, member: Taskmaster) -> bool:
-        return member.revision != self._revision()
+        """Tell whether a taskmaster gets no more attempts."""
+        return member.dedicated or not member.is_current(self._revision())

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from tesk_model.errors import ConflictError, UnavailableError
 from tesk_model.names import Attempt
 from tesk_model.progress import format_moved, format_progress
-from tesk_model.task import OutputFileLog, TransferStatus
+from tesk_model.task import InputSize, OutputFileLog, TransferStatus
+from tesk_scheduler.domain.call_cache import identified
 from tesk_scheduler.domain.occurrences import Moved, StepStarted, TransferEnded
 from tesk_scheduler.domain.progress import (
     NOTHING,
@@ -25,6 +26,7 @@ from tesk_scheduler.domain.transfers import (
     by_scheme,
     check_counts,
     check_files,
+    check_input_sizes,
     executors_have_ended,
     executors_have_started,
     format_undeclared,
@@ -32,6 +34,8 @@ from tesk_scheduler.domain.transfers import (
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.observer import Observer
 from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.usecases.current_attempt import attempt_is_over, current_record
+from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 
 _RETRY_AFTER = timedelta(seconds=1)
 
@@ -49,6 +53,8 @@ class TransferResult:
         seconds: For how long they moved; 0 if the filer does not say.
         sha256: Digests of the files, for ``metadata``; "" if they are not wanted.
         resumed: What an earlier filer had moved of it, not within ``seconds``.
+        identified: Each file was given an identity, or has none.
+        input_sizes: What arrived of each input; empty if the filer does not say.
     """
 
     error: str
@@ -59,6 +65,8 @@ class TransferResult:
     seconds: float = 0.0
     resumed: Amount = NOTHING
     sha256: str = ""
+    identified: bool = False
+    input_sizes: tuple[InputSize, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,12 +78,14 @@ class Transfers:
     Attributes:
         declaration_of: Reads from a document what its transfers need.
         observer: Hears of filers that begin.
+        wakeups: Of the taskmaster, which goes on when a transfer has succeeded.
     """
 
     store: TaskStore
     clock: Clock
     declaration_of: Callable[[Document], TaskDeclaration]
     observer: Observer
+    wakeups: TaskmasterWakeups
 
     def begin(
         self, attempt: Attempt, direction: Direction
@@ -97,7 +107,7 @@ class Transfers:
         record = self.store.record(attempt.task_id)
         document = self.store.document(attempt.task_id)
         if record is None or document is None or not record.is_current(attempt):
-            raise _over(attempt)
+            raise attempt_is_over(attempt)
         return record, document
 
     def progress(self, attempt: Attempt, status: TransferStatus) -> None:
@@ -116,7 +126,7 @@ class Transfers:
         direction = Direction(status.direction)
 
         def note(tx: Transaction) -> None:
-            record = _current(tx, attempt)
+            record = current_record(tx, attempt)
             if not _is_finished(record, direction):
                 text = format_progress(status)
                 tx.merge_metadata(record.seq, {direction.value: text})
@@ -140,7 +150,7 @@ class Transfers:
         known = [file for file in files if destinations.allow(file)]
 
         def add(tx: Transaction) -> None:
-            seq = _current(tx, attempt).seq
+            seq = current_record(tx, attempt).seq
             tx.put_output_files(seq, known)
             if len(known) < len(files):
                 line = format_undeclared(len(files) - len(known))
@@ -162,10 +172,11 @@ class Transfers:
         if not result.error:
             self._check_executors(attempt, direction)
 
-        def finish(tx: Transaction) -> None:
-            record = _current(tx, attempt)
+        def finish(tx: Transaction) -> str | None:
+            """Return the taskmaster that can go on; None: nothing has changed for it."""
+            record = current_record(tx, attempt)
             if _is_finished(record, direction):
-                return
+                return None
             error = (result.error,) if result.error else ()
             source = f"{direction.value}:{attempt.number}"
             tx.add_lines(record.seq, result.warnings, source=source)
@@ -175,17 +186,24 @@ class Transfers:
             tx.remove_transfer(record.seq, direction.value)
             tx.announce(_ended(attempt, direction, result))
             if error:
-                return
+                return None
             if direction is Direction.OUTPUTS:
                 tx.count_outputs(record.seq, result.files)
+            elif result.input_sizes:
+                tx.put_input_sizes(record.seq, result.input_sizes)
             text = format_moved(result.files, result.size)
             entries = {direction.value: text}
             if result.sha256:
                 entries[f"{direction.value}.sha256"] = result.sha256
             tx.merge_metadata(record.seq, entries)
             tx.save(record, _finished(record, direction, self.clock.now()))
+            if result.identified:
+                _note_identified(tx, record.seq, direction)
+            return record.taskmaster
 
-        self.store.write(finish)
+        taskmaster = self.store.write(finish)
+        if taskmaster is not None:
+            self.wakeups.notify([taskmaster])
 
     def _check_executors(self, attempt: Attempt, direction: Direction) -> None:
         """Refuse inputs after, and outputs before, the executors run.
@@ -195,7 +213,7 @@ class Transfers:
         """
         record = self.store.record(attempt.task_id)
         if record is None or not record.is_current(attempt):
-            raise _over(attempt)
+            raise attempt_is_over(attempt)
         if _is_finished(record, direction):
             return
         known = self.store.executors(record.seq)
@@ -207,11 +225,9 @@ class Transfers:
             raise UnavailableError("the executors have not ended yet", _RETRY_AFTER)
 
 
-def _current(tx: Transaction, attempt: Attempt) -> TaskRecord:
-    record = tx.records([attempt.task_id]).get(attempt.task_id)
-    if record is None or not record.is_current(attempt):
-        raise _over(attempt)
-    return record
+def _note_identified(tx: Transaction, seq: int, direction: Direction) -> None:
+    if call := tx.calls([seq]).get(seq):
+        tx.save_call(identified(call, inputs=direction is Direction.INPUTS))
 
 
 def _summary(direction: Direction, result: TransferResult) -> str:
@@ -226,6 +242,7 @@ def _summary(direction: Direction, result: TransferResult) -> str:
 
 
 def _check_result(result: TransferResult) -> None:
+    check_input_sizes(result.input_sizes)
     check_counts(
         files=result.files,
         bytes=result.size,
@@ -265,7 +282,3 @@ def _finished(record: TaskRecord, direction: Direction, now: datetime) -> TaskRe
     if direction is Direction.INPUTS:
         return replace(record, inputs_finished=True, inputs_ended_at=now)
     return replace(record, outputs_finished=True)
-
-
-def _over(attempt: Attempt) -> ConflictError:
-    return ConflictError(f"attempt {attempt.number} of {attempt.task_id} is over")

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
+from tesk_model.events import MAX_CPU_SECONDS
 from tesk_taskmaster.domain.termination import InvalidReport, LoggedBytes, Report
 
 REPORT_BYTES: Final = 4096
@@ -27,8 +28,10 @@ class _ReportDocument(msgspec.Struct):
     started_at: Annotated[datetime, Meta(tz=True)]
     ended_at: Annotated[datetime, Meta(tz=True)]
     max_rss_bytes: Annotated[int, Meta(ge=0, le=_MAX_BYTES)]
+    cpu_seconds: Annotated[float, Meta(ge=0, le=MAX_CPU_SECONDS)] | None = None
     terminated: bool = False
     skipped: bool = False
+    turn: str = ""
     error: str = ""
     stdout_logged: _LoggedSize | None = None
     stderr_logged: _LoggedSize | None = None
@@ -56,8 +59,10 @@ def parse_report(text: bytes) -> Report | InvalidReport | None:
         started_at=_plausible(written.started_at),
         ended_at=_plausible(written.ended_at),
         max_rss=written.max_rss_bytes,
+        cpu_seconds=written.cpu_seconds,
         terminated=written.terminated,
         skipped=written.skipped,
+        turn=written.turn,
         error="".join(c if c.isprintable() else "\ufffd" for c in written.error),
         logged=_logged_bytes(written),
     )

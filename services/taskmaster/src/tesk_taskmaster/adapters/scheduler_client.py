@@ -8,8 +8,10 @@ import grpc
 
 from tesk.v1 import assignment_service_pb2 as pb
 from tesk.v1 import assignment_service_pb2_grpc as pb_grpc
+from tesk_model.attempt_parameters import NO_EXIT_CODES, parse_exit_codes
 from tesk_model.events import EventVerdict, TaskEvent
 from tesk_model.names import Attempt
+from tesk_model.task import TaskId
 from tesk_runtime.rpc.documents import timestamp_from_wire
 from tesk_runtime.rpc.event_wire import (
     attempt_from_wire,
@@ -19,7 +21,14 @@ from tesk_runtime.rpc.event_wire import (
 )
 from tesk_runtime.rpc.status import invoke
 from tesk_runtime.rpc.wire import task_from_wire
-from tesk_taskmaster.domain.assignment import Assignment, Orders, Stop, StopReason
+from tesk_taskmaster.domain.assignment import (
+    Assignment,
+    Candidate,
+    Orders,
+    RepeatedFailures,
+    Stop,
+    StopReason,
+)
 
 _REPORT_DEADLINE = timedelta(seconds=30)
 
@@ -63,6 +72,8 @@ class GrpcScheduler:
             ),
             lease=response.lease.ToTimedelta(),
             exit=response.exit,
+            inputs_finished=tuple(map(attempt_from_wire, response.inputs_finished)),
+            outputs_finished=tuple(map(attempt_from_wire, response.outputs_finished)),
         )
 
     def report(self, events: Sequence[TaskEvent]) -> Sequence[EventVerdict]:
@@ -96,4 +107,27 @@ def _assignment_from_wire(message: pb.Assignment) -> Assignment:
             if message.HasField("held_up_since")
             else None
         ),
+        groups=tuple(message.groups),
+        repeated=_repeated_from_wire(message.repeated_failures),
+        candidate=(
+            _candidate_from_wire(message.candidate)
+            if message.HasField("candidate")
+            else None
+        ),
     )
+
+
+def _candidate_from_wire(message: pb.Candidate) -> Candidate:
+    return Candidate(
+        task_id=TaskId(message.task_id),
+        image_digests=tuple(message.image_digests),
+        files_equal=message.files_equal,
+    )
+
+
+def _repeated_from_wire(message: pb.RepeatedFailures) -> RepeatedFailures:
+    try:
+        codes = parse_exit_codes(message.exit_codes)
+    except ValueError:
+        codes = NO_EXIT_CODES  # of a later release: outputs are uploaded as ever
+    return RepeatedFailures(exit_codes=codes, out_of_memory=message.out_of_memory)

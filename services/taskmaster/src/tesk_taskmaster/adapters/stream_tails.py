@@ -1,5 +1,7 @@
 """Keeps the end of both streams of an executor in bounded memory."""
 
+import re
+
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import LoggedBytes
 from tesk_taskmaster.ports import Tails
@@ -20,6 +22,17 @@ class StreamTails:
         self._sizes[is_stderr] += len(data)
         if len(tail) > 2 * TAIL_BYTES:
             del tail[:-TAIL_BYTES]
+
+    def cut(self, ending: re.Pattern[bytes]) -> bytes:
+        """Take an ending off the streams that have it; return it, b"" if none has."""
+        cut = b""
+        for is_stderr, tail in ((False, self._stdout), (True, self._stderr)):
+            found = ending.search(tail)
+            if found:
+                cut = found[0]
+                del tail[found.start() :]
+                self._sizes[is_stderr] -= len(cut)
+        return cut
 
     @property
     def are_full(self) -> bool:

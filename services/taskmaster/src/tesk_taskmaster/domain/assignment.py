@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from tesk_model.attempt_parameters import NO_EXIT_CODES, ExitCodes
 from tesk_model.names import Attempt
-from tesk_model.task import Task
+from tesk_model.reasons import ReasonCode
+from tesk_model.task import Task, TaskId
 
 
 class StopReason(StrEnum):
@@ -18,6 +20,45 @@ class StopReason(StrEnum):
 
     CANCELED = "CANCELED"
     REASSIGNED = "REASSIGNED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedFailures:
+    """Failures of an executor after which the scheduler queues another attempt.
+
+    Attributes:
+        exit_codes: Whatever the cause is.
+        out_of_memory: When it ran out of memory, whatever its code is.
+    """
+
+    exit_codes: ExitCodes = NO_EXIT_CODES
+    out_of_memory: bool = False
+
+    def has(self, exit_code: int, cause: ReasonCode) -> bool:
+        """Tell whether another attempt follows."""
+        is_short = self.out_of_memory and cause is ReasonCode.OUT_OF_MEMORY
+        return is_short or self.exit_codes.has(exit_code)
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return self.out_of_memory or bool(self.exit_codes)
+
+
+NOTHING_REPEATED = RepeatedFailures()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A task whose results may count for an attempt.
+
+    Attributes:
+        image_digests: Of the images of its executors, in their order.
+        files_equal: All that it read and wrote is as it was: a check has found that.
+    """
+
+    task_id: TaskId
+    image_digests: tuple[str, ...]
+    files_equal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +75,11 @@ class Assignment:
         started_executors: Indexes of executors that started in this attempt,
             ended or not, as far as the scheduler knows.
         began: When the attempt began; None if unknown.
+        groups: All of the owner's, in the order that the identity gives them.
         held_up_since: Since when the last step has failed, as its taskmasters
             reported; None if they did not.
+        repeated: Failures of which no outputs are uploaded.
+        candidate: None if there is none, or if it does not count.
     """
 
     attempt: Attempt
@@ -49,6 +93,9 @@ class Assignment:
     started_executors: frozenset[int] = frozenset()
     began: datetime | None = None
     held_up_since: datetime | None = None
+    groups: tuple[str, ...] = ()
+    repeated: RepeatedFailures = NOTHING_REPEATED
+    candidate: Candidate | None = None
 
     @property
     def waiting_since(self) -> datetime | None:
@@ -72,9 +119,13 @@ class Orders:
         lease: How long, from the moment of asking, the taskmaster may act on
             what it holds.
         exit: Nothing is assigned and nothing will be; exit.
+        inputs_finished: Held attempts whose inputs have just arrived.
+        outputs_finished: Likewise, whose outputs were uploaded.
     """
 
     run: tuple[Assignment, ...] = ()
     stop: tuple[Stop, ...] = ()
     lease: timedelta
     exit: bool = False
+    inputs_finished: tuple[Attempt, ...] = ()
+    outputs_finished: tuple[Attempt, ...] = ()

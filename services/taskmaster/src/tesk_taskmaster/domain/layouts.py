@@ -4,8 +4,10 @@
 |---|---|---|
 | ``jobs`` | | jobs |
 | ``pod`` | pods cannot be made of the templates, or the volume is too large | refused |
+| ``pod`` | a failure may be repeated, and there are outputs | refused |
 | ``pod`` | else | pod |
 | ``auto`` | pods cannot be made of the templates, or the volume is too large | jobs |
+| ``auto`` | a failure may be repeated, and there are outputs | jobs |
 | ``auto`` | else | pod |
 
 A task asks by the backend parameter ``layout``, if the installation lets it; else the
@@ -17,6 +19,7 @@ installation's setting counts. In a pod, steps begin in one of two orders:
 | ``together``, ``auto`` | a single file is mounted, which an earlier step brings | sequence |
 | ``together``, ``auto`` | several executors, each with GPUs | sequence |
 | ``together``, ``auto`` | several executors, and pods have no resources of their own | sequence |
+| ``together``, ``auto`` | more than 50 executors | sequence |
 | ``together``, ``auto`` | else | together |
 """
 
@@ -31,6 +34,9 @@ LAYOUT = "layout"
 """The backend parameter by which a task asks for a layout."""
 
 _AUTO = "auto"
+# Each container that starts at once costs its node memory from the beginning, and names
+# all before it.
+_MOST_TOGETHER = 50
 
 
 class LayoutError(Exception):
@@ -157,6 +163,11 @@ def _asked(plan: Plan, offer: LayoutOffer) -> tuple[str, str]:
 def _obstacles(plan: Plan, offer: LayoutOffer) -> Iterator[str]:
     if offer.problem:
         yield f"its steps cannot share a pod here: {offer.problem}"
+    if plan.may_be_repeated and plan.has_outputs:
+        yield (
+            "the steps of one pod upload outputs also of a failure that is repeated"
+            " (retry_on_exit_codes, oom_memory_factor)"
+        )
     most = offer.max_disk
     if most and offer.volume.is_of_node and plan.has_volume and plan.disk > most:
         yield (
@@ -184,3 +195,5 @@ def _reasons_for_sequence(plan: Plan, offer: LayoutOffer) -> Iterator[str]:
             "containers that start together would each hold their memory: this "
             "cluster has no resources of pods"
         )
+    if len(plan.executors) > _MOST_TOGETHER:
+        yield f"at most {_MOST_TOGETHER} executors start together"

@@ -12,16 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from tesk_model.devices import GPU, GPU_TYPE
 from tesk_model.names import Attempt
 from tesk_model.paths import is_within, normalize
 from tesk_model.quantities import ByteCount
 from tesk_model.task import Executor
 from tesk_taskmaster.domain.references import Reference, is_in_reference
 from tesk_taskmaster.domain.step_names import executor_step
-
-GPU = "gpu"
-GPU_TYPE = "gpu_type"
-"""Backend parameters by which a task asks for GPUs, for each executor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,17 +86,19 @@ class ExecutorStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where the steps may run, as the task says; each runtime reads its own.
+    """Where the steps may run, by the task and its owner; each runtime reads its own.
 
     Attributes:
         zones: Any of these; empty: anywhere.
         preemptible: Preemptible machines are allowed.
         backend_parameters: Keys in lower case, as the api lets them through.
+        groups: Of the task's owner, in the order that the identity gives them.
     """
 
     zones: tuple[str, ...] = ()
     preemptible: bool = False
     backend_parameters: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +119,8 @@ class Plan:
         placement: The same for every step, so that they can share a volume.
         waiting_since: Since when an earlier taskmaster may have waited for what
             the first step needs; None: there was none.
+        may_be_repeated: Another attempt may follow a failure of an executor; no
+            outputs are uploaded then.
     """
 
     attempt: Attempt
@@ -133,6 +134,7 @@ class Plan:
     outputs: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
     waiting_since: datetime | None = None
+    may_be_repeated: bool = False
 
     @property
     def wants_devices(self) -> bool:

@@ -2,25 +2,29 @@
 
 | name | step |
 |---|---|
+| ``check`` | a filer checks whether the files of a candidate are what they were |
 | ``in`` | a filer downloads the inputs |
 | ``p0``, ``p1``, … | inspects the image of ``x0``, ``x1``, … |
 | ``x0``, ``x1``, … | an executor |
 | ``out``, ``out-1``, … | a filer uploads the outputs; later tries have a number |
 
-All steps of an attempt that run as one pod are together named ``pod``.
+All steps of an attempt that run as one pod are together named ``pod``. If all of them
+start at once there, ``in`` and ``out`` have one container, named ``filer``.
 """
 
 import re
 from collections.abc import Iterable
 
+CHECK = "check"
 INPUTS = "in"
 OUTPUTS = "out"
 POD = "pod"
+FILER = "filer"
 
 _RETRY = re.compile(rf"{OUTPUTS}-([1-9][0-9]*)")
 _EXECUTOR = re.compile(r"[xp]([0-9]+)")
 _INSPECTION = re.compile(r"p[0-9]+")
-_DIRECTIONS = {INPUTS: "inputs", OUTPUTS: "outputs"}
+_DIRECTIONS = {CHECK: "check", INPUTS: "inputs", OUTPUTS: "outputs", FILER: "both"}
 
 
 def executor_step(index: int) -> str:
@@ -50,6 +54,14 @@ def is_inspection_step(step: str) -> bool:
     return _INSPECTION.fullmatch(step) is not None
 
 
+def uses_volume(step: str) -> bool:
+    """Tell whether a step is one of those that share files, in their order.
+
+    All others come before them, and each runs by itself.
+    """
+    return step != CHECK and not is_inspection_step(step)
+
+
 def is_repeatable(step: str) -> bool:
     """Tell whether a step may run twice in one attempt: any but an executor."""
     return bool(direction_of(step)) or is_inspection_step(step)
@@ -67,12 +79,16 @@ def outputs_tried(steps: Iterable[str]) -> int:
 
 
 def direction_of(step: str) -> str | None:
-    """Return what the filer of a step transfers; None for any other step."""
+    """Return what the filer of a step is to do; None for any other step."""
     return _DIRECTIONS.get(OUTPUTS if _RETRY.fullmatch(step) else step)
 
 
 def title_of(step: str) -> str:
     """Return the name of a step in messages for people."""
+    if step == CHECK:
+        return "the check of its candidate's files"
+    if step == FILER:
+        return "the filer of inputs and outputs"
     if direction := direction_of(step):
         return f"the transfer of {direction}"
     if step == POD:

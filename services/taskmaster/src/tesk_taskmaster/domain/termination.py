@@ -54,16 +54,23 @@ class StepResult:
         code: Of the error; or of a command's failure, where more is known than
             its exit code.
         metadata: Where it ran (``node``, …), for the user.
+        cpu_seconds: Of the command; None if it is not known.
+        max_memory_bytes: Of its largest process; None if it is not known.
+        image_digest: Of the image that it ran, as the runtime says: the same text if and
+            only if it is the same image; "" if it does not say.
     """
 
     exit_code: int
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    cpu_seconds: float | None = None
+    max_memory_bytes: int | None = None
     notice: str = ""
     error: str = ""
     lost: bool = False
     code: ReasonCode = ReasonCode.NONE
     metadata: Mapping[str, str] = field(default_factory=dict)
+    image_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +91,11 @@ class Report:
     """What the launcher reports; see its README.
 
     Attributes:
-        max_rss: Bytes of the largest process.
+        max_rss: Bytes of the largest process; None if they are not known.
+        cpu_seconds: Of the command and what it waited for; None if not known.
         terminated: A SIGTERM came from outside the container.
         skipped: Its command did not run, as a step before it has failed.
+        turn: The step that ended, where its container has two; else "".
         logged: What it gave to the container's log; None if it does not know, or
             is of a release that did not tell.
     """
@@ -94,9 +103,11 @@ class Report:
     exit_code: int
     started_at: datetime | None = None
     ended_at: datetime | None = None
-    max_rss: int = 0
+    max_rss: int | None = None
+    cpu_seconds: float | None = None
     terminated: bool = False
     skipped: bool = False
+    turn: str = ""
     error: str = ""
     logged: LoggedBytes | None = None
 
@@ -122,6 +133,7 @@ class Termination:
             of memory. It may report that too late, or never.
         interruption: What ended it from outside, if the runtime knows.
         metadata: See ``StepResult``.
+        image_digest: Likewise.
     """
 
     name: str
@@ -135,6 +147,7 @@ class Termination:
     is_out_of_memory: bool = False
     interruption: Reason | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    image_digest: str = ""
 
 
 def judge(observed: Termination) -> StepResult:
@@ -181,17 +194,22 @@ def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult
     if report.terminated and not observed.was_stopped:
         # As a machine does that shuts down; a program of the user cannot.
         return _lost(observed, observed.interruption or _STOPPED_OUTSIDE)
-    near_limit = report.exit_code == _SIGKILL and report.max_rss >= ram * _NEAR_LIMIT
+    near_limit = (
+        report.exit_code == _SIGKILL and (report.max_rss or 0) >= ram * _NEAR_LIMIT
+    )
     was_short = near_limit or bool(observed.is_out_of_memory and report.exit_code)
     return StepResult(
         exit_code=report.exit_code,
         started_at=report.started_at,
         ended_at=report.ended_at,
+        cpu_seconds=report.cpu_seconds,
+        max_memory_bytes=report.max_rss,
         notice=_notice(
             observed, format_memory_limit(ram) if was_short else report.error
         ),
         code=ReasonCode.OUT_OF_MEMORY if was_short else ReasonCode.NONE,
         metadata=observed.metadata,
+        image_digest=observed.image_digest,
     )
 
 
@@ -240,6 +258,7 @@ def _ended(
         ended_at=observed.ended_at,
         notice=_notice(observed, notice),
         metadata=observed.metadata,
+        image_digest=observed.image_digest,
     )
 
 

@@ -7,7 +7,6 @@ go with the next call. So an idle taskmaster is fast and a busy one makes few ca
 import logging
 import random
 import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -16,8 +15,6 @@ from tesk_model.errors import InvalidRequestError, TeskError
 from tesk_model.events import (
     EventPayload,
     EventVerdict,
-    ExecutorEnded,
-    ExecutorOutput,
     Finished,
     Outcome,
     TaskEvent,
@@ -26,11 +23,8 @@ from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.ports import Clock, Scheduler
 from tesk_taskmaster.usecases.failure_log import FailureLog
+from tesk_taskmaster.usecases.pending_events import PendingEvents
 
-_MAX_EVENTS = 200
-# Far below the limit of a message; a single event is always sent.
-_MAX_BYTES = 8 * 1024 * 1024
-_MAX_ENCODED_BYTES = 3  # of the replacement character for an invalid byte
 _FIRST_BACKOFF = 0.05
 _MAX_BACKOFF = 2.0
 
@@ -47,8 +41,14 @@ class Reporter:
     Thread-safe. ``run`` is the body of its one sending thread.
     """
 
-    def __init__(self, scheduler: Scheduler, clock: Clock) -> None:
-        """Report to ``scheduler``."""
+    def __init__(self, scheduler: Scheduler, clock: Clock, *, hold: timedelta) -> None:
+        """Report to ``scheduler``.
+
+        Args:
+            scheduler: Takes the events.
+            clock: The time.
+            hold: How long events that nothing waits for may be held.
+        """
         self._scheduler = scheduler
         self._clock = clock
         self._failure_log = FailureLog()
@@ -58,7 +58,7 @@ class Reporter:
         self._arrived = threading.Condition(self._lock)
         self._idle = threading.Condition(self._lock)
         self._settled: dict[Attempt, threading.Condition] = {}
-        self._pending: deque[TaskEvent] = deque()
+        self._pending = PendingEvents(hold)
         self._last: dict[Attempt, int] = {}
         self._durable: dict[Attempt, int] = {}
         self._refused: set[Attempt] = set()
@@ -80,11 +80,11 @@ class Reporter:
         """
         with self._lock:
             self._check(attempt)
+            now, before = self._clock.monotonic(), self._pending.due
             for payload in payloads:
-                if not self._replace_output(attempt, payload):
-                    self._pending.append(self._make_event(attempt, payload))
-            if not self._sending:
-                self._arrived.notify()
+                if not self._pending.replace(attempt, payload):
+                    self._pending.add(self._make_event(attempt, payload), now)
+            self._notify_if_sooner(before)
 
     def wait_durable(self, attempt: Attempt) -> None:
         """Wait until all that was reported of ``attempt`` is durable.
@@ -93,6 +93,7 @@ class Reporter:
             RefusedError: It was refused, or reporting has ended for good.
         """
         with self._lock:
+            self._send_now()
             while self._durable.get(attempt, 0) < self._last.get(attempt, 0):
                 self._check(attempt)
                 self._settled[attempt].wait()
@@ -103,11 +104,12 @@ class Reporter:
             for known in (self._last, self._durable, self._settled):
                 known.pop(attempt, None)
             self._refused.discard(attempt)
-            self._drop(attempt)
+            self._pending.drop(attempt)
 
     def flush(self, timeout: timedelta) -> bool:
         """Wait until everything is sent; tell whether that was in time."""
         with self._lock:
+            self._send_now()
             return self._idle.wait_for(
                 lambda: not self._pending and not self._sending,
                 timeout.total_seconds(),
@@ -132,18 +134,23 @@ class Reporter:
 
     def _next_batch(self) -> list[TaskEvent]:
         with self._lock:
-            self._arrived.wait_for(lambda: self._pending or self._closed.is_set())
-            if self._closed.is_set():
-                return []
-            self._sending = True
-            batch = [self._pending.popleft()]
-            size = _size(batch[0])
-            while self._pending and len(batch) < _MAX_EVENTS:
-                size += _size(self._pending[0])
-                if size > _MAX_BYTES:
-                    break
-                batch.append(self._pending.popleft())
-            return batch
+            while not self._closed.is_set():
+                left = self._pending.due - self._clock.monotonic()
+                if left <= 0:
+                    self._sending = True
+                    return self._pending.take()
+                self._arrived.wait(left if self._pending else None)
+            return []
+
+    def _send_now(self) -> None:
+        """Send what is held, too; with the lock."""
+        before = self._pending.due
+        self._pending.hasten(self._clock.monotonic())
+        self._notify_if_sooner(before)
+
+    def _notify_if_sooner(self, before: float) -> None:
+        if self._pending.due < before and not self._sending:
+            self._arrived.notify()
 
     def _send(self, batch: Sequence[TaskEvent]) -> None:
         for delay in _backoff():
@@ -205,7 +212,7 @@ class Reporter:
                     continue
                 if verdict is EventVerdict.REFUSED:
                     self._refused.add(attempt)
-                    self._drop(attempt)
+                    self._pending.drop(attempt)
                 else:
                     self._durable[attempt] = event.sequence
                 self._settled[attempt].notify()
@@ -219,33 +226,9 @@ class Reporter:
             payload=payload,
         )
 
-    def _replace_output(self, attempt: Attempt, payload: EventPayload) -> bool:
-        """Replace older live output that is not sent yet."""
-        if not isinstance(payload, ExecutorOutput):
-            return False
-        for place in range(len(self._pending) - 1, -1, -1):
-            event = self._pending[place]
-            if event.attempt != attempt:
-                continue
-            if not isinstance(event.payload, ExecutorOutput):
-                return False
-            self._pending[place] = TaskEvent(
-                attempt=attempt,
-                sequence=event.sequence,
-                time=event.time,
-                payload=payload,
-            )
-            return True
-        return False
-
     def _is_refused(self, attempt: Attempt) -> bool:
         with self._lock:
             return attempt in self._refused
-
-    def _drop(self, attempt: Attempt) -> None:
-        kept = [event for event in self._pending if event.attempt != attempt]
-        self._pending.clear()
-        self._pending.extend(kept)
 
     def _check(self, attempt: Attempt) -> None:
         if attempt in self._refused or attempt not in self._last:
@@ -262,14 +245,3 @@ def _backoff() -> Iterator[float]:
     while True:
         yield delay * random.uniform(0.5, 1)  # noqa: S311 - jitter
         delay = min(_MAX_BACKOFF, delay * 2)
-
-
-def _size(event: TaskEvent) -> int:
-    """Return an upper estimate of the bytes that an event takes."""
-    match event.payload:
-        case ExecutorOutput() | ExecutorEnded():
-            return _MAX_ENCODED_BYTES * (
-                len(event.payload.stdout) + len(event.payload.stderr)
-            )
-        case _:
-            return 0

@@ -1,5 +1,7 @@
 """Runs the steps of one attempt: inputs, executors in order, outputs.
 
+If there is a candidate, whether its results count is found out before them.
+
 A successor can repeat each: a step that runs or has ended is adopted, and the
 assignment says what the scheduler already knows.
 """
@@ -31,6 +33,7 @@ from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import Clock, Runtime, Tails
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
+from tesk_taskmaster.usecases.candidate_check import CandidateCheck
 from tesk_taskmaster.usecases.plan_fitting import (
     FitMounts,
     FittedPlan,
@@ -40,6 +43,14 @@ from tesk_taskmaster.usecases.plan_fitting import (
 from tesk_taskmaster.usecases.transfers import AttemptEndedError, TransferSteps
 
 _logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """How executors end a task; ``is_repeated``: only an attempt of it."""
+
+    finished: Finished
+    is_repeated: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,10 +83,7 @@ class AttemptSteps:
             AttemptEndedError, PlanError, StepFailedError: It ends otherwise.
             CanceledError, AbandonedError, RefusedError: The work must stop.
         """
-        plan = replace(
-            plan_task(self.assignment.task, self.attempt),
-            waiting_since=self.assignment.waiting_since,
-        )
+        plan = self._plan()
         check_earlier_steps(self.assignment, self.runtime)
         self.control.checkpoint()
         self.runtime.prepare(
@@ -85,6 +93,8 @@ class AttemptSteps:
             self.attempt_reporter.buffer(
                 [Notice(line) for line in self.runtime.notices()]
             )
+        if finished := self._check_candidate(plan):
+            return finished
         fitted = fit_plan(
             plan,
             assignment=self.assignment,
@@ -95,13 +105,26 @@ class AttemptSteps:
         if plan.has_inputs and not self.assignment.inputs_finished:
             transfers.download(plan)
         failed = self._run_executors(plan, fitted.fit_mounts)
-        if plan.has_outputs and not self.assignment.outputs_finished:
+        if (
+            plan.has_outputs
+            and not self.assignment.outputs_finished
+            and not (failed and failed.is_repeated)
+        ):
             self._upload_outputs(plan, failed, transfers)
         self.control.checkpoint()
-        return failed or Finished(Outcome.COMPLETE)
+        return failed.finished if failed else Finished(Outcome.COMPLETE)
+
+    def _check_candidate(self, plan: Plan) -> Finished | None:
+        return CandidateCheck(
+            assignment=self.assignment,
+            runtime=self.runtime,
+            attempt_reporter=self.attempt_reporter,
+            control=self.control,
+            run_step=self._run_filer,
+        ).run(plan)
 
     def _upload_outputs(
-        self, plan: Plan, failed: Finished | None, transfers: TransferSteps
+        self, plan: Plan, failed: _Failure | None, transfers: TransferSteps
     ) -> None:
         if failed is None:
             transfers.upload(plan)
@@ -110,6 +133,16 @@ class AttemptSteps:
         failure = transfers.upload_once(plan)
         if failure:
             self.attempt_reporter.report(Notice(failure))
+
+    def _plan(self) -> Plan:
+        """Plan the task, with what only its assignment says."""
+        plan = plan_task(self.assignment.task, self.attempt)
+        return replace(
+            plan,
+            placement=replace(plan.placement, groups=self.assignment.groups),
+            waiting_since=self.assignment.waiting_since,
+            may_be_repeated=bool(self.assignment.repeated),
+        )
 
     def _transfers(self, fitted: FittedPlan) -> TransferSteps:
         return TransferSteps(
@@ -132,7 +165,7 @@ class AttemptSteps:
 
         return self._run_step(plan, step, wait)[0]
 
-    def _run_executors(self, plan: Plan, fit_mounts: FitMounts) -> Finished | None:
+    def _run_executors(self, plan: Plan, fit_mounts: FitMounts) -> _Failure | None:
         """Run the executors that have not run; return how the task fails, if it does."""
         for step in plan.executors:
             code = self.assignment.finished_executors.get(step.index)
@@ -143,7 +176,10 @@ class AttemptSteps:
             if code and not step.executor.ignore_error:
                 text = f"executors[{step.index}] ended with exit code {code}"
                 reason = Reason(cause or ReasonCode.EXECUTOR_FAILED, text)
-                return Finished(Outcome.EXECUTOR_ERROR, reason)
+                return _Failure(
+                    finished=Finished(Outcome.EXECUTOR_ERROR, reason),
+                    is_repeated=self.assignment.repeated.has(code, cause),
+                )
         return None
 
     def _run_executor(self, plan: Plan, step: ExecutorStep) -> StepResult:
@@ -260,4 +296,7 @@ def _executor_ended(index: int, result: StepResult, tails: Tails) -> ExecutorEnd
         stderr=tail_text(tails.stderr),
         start_time=result.started_at,
         end_time=result.ended_at,
+        cpu_seconds=result.cpu_seconds,
+        max_memory_bytes=result.max_memory_bytes,
+        image_digest=result.image_digest,
     )

@@ -142,6 +142,10 @@ class Taskmaster:
             raise _ExitOrderedError
         for order in orders.stop:
             self._stop(order)
+        for attempt in orders.inputs_finished:
+            self.runtime.conclude(attempt, "inputs")
+        for attempt in orders.outputs_finished:
+            self.runtime.conclude(attempt, "outputs")
         for assignment in orders.run:
             self._start_attempt(assignment)
         return True

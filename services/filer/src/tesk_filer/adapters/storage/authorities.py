@@ -1,8 +1,10 @@
 """Opens TLS that trusts the authorities which the machine's operator names."""
 
+import socket
 import ssl
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tesk_filer.ports import StorageError
 
@@ -36,7 +38,37 @@ def open_client_tls(bundle: str) -> ssl.SSLContext:
             "REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
         )
         raise StorageError(message) from error
-    # On the context, since neither urllib3 nor a pool of others asks who wraps.
+    # On the context, since who wraps is not asked by every library.
     strict = partial(context.wrap_socket, suppress_ragged_eofs=False)
     context.wrap_socket = strict  # type: ignore[method-assign]  # not a setting of it
     return context
+
+
+def open_tls(context: ssl.SSLContext, peer: socket.socket, name: str) -> Any:
+    """Begin TLS on a connection, which may be by TLS itself.
+
+    Args:
+        context: Of ``open_client_tls``.
+        peer: Connected, through a proxy by TLS if it is an ``SSLSocket``.
+        name: Of the server.
+
+    Returns:
+        A socket, or what can be used as one.
+
+    Raises:
+        OSError: The handshake fails.
+    """
+    if not isinstance(peer, ssl.SSLSocket):
+        return context.wrap_socket(peer, server_hostname=name)
+    # Python wraps a socket once.
+    from urllib3.util.ssltransport import SSLTransport  # noqa: PLC0415 - rarely needed
+
+    return SSLTransport(peer, context, name, suppress_ragged_eofs=False)
+
+
+def has_decrypted(peer: Any) -> bool:
+    """Tell whether TLS has bytes that the socket does not show any more."""
+    if isinstance(peer, ssl.SSLSocket):
+        return peer.pending() > 0
+    sslobj = getattr(peer, "sslobj", None)
+    return sslobj is not None and sslobj.pending() > 0

@@ -6,7 +6,8 @@ appear when the list of their blocks is committed.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,6 +23,7 @@ from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import range_header, whole_size
 from tesk_filer.adapters.storage.http_pool import HttpPool
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.objects import (
     ObjectName,
     ObjectPage,
@@ -37,10 +39,12 @@ from tesk_filer.adapters.storage.rest import (
     Download,
     Request,
     RestClient,
-    RestResponse,
+    ServiceError,
     opened,
 )
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.adapters.storage.write_checks import untold
+from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.domain.credentials import AzureAccount
 from tesk_filer.ports import Advance, Credentials, Part, Source, Stat, StorageError
 from tesk_model.locations import Location
@@ -123,15 +127,14 @@ class AzureService:
         finally:
             response.close()
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """See ``ObjectService``; the service verifies the MD5 of what it gets."""
         advance(0)  # the last chance to stop
         if source.size > _ONE_REQUEST:
-            self._put_blocks(name, source, advance)
-            return
+            return self._put_blocks(name, source, advance)
         whole = Part(0, source.size)
         kind = {"x-ms-blob-type": "BlockBlob", **_BINARY}
-        self._put(name, source, whole, advance=advance, headers=kind)
+        return self._put(name, source, whole, advance=advance, headers=kind)
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
@@ -140,12 +143,32 @@ class AzureService:
             checked(response)
         response.close()
 
+    def check_put(self, name: ObjectName) -> WriteFound:
+        """See ``ObjectService``; asks to commit a block that was never sent.
+
+        The service refuses that to everyone; to those who may not write, for that
+        reason.
+
+        Source:
+            Azure Storage REST, "Put Block List": ``InvalidBlockList``.
+        """
+        block = _block_id(secrets.token_hex(8), 0)
+        response = self._commit(name, [block])
+        try:
+            checked(response).close()
+        except ServiceError as error:
+            if error.code != "InvalidBlockList":
+                raise
+            message = "a write was accepted but for its content; nothing was written"
+            return WriteFound(Verdict.OK, message)
+        return untold("Azure answers what makes no sense")
+
     def close(self) -> None:
         """See ``ObjectService``."""
         self._pool.shutdown()
         self._client.close()
 
-    def _put_blocks(self, name: ObjectName, source: Source, advance: Advance) -> None:
+    def _put_blocks(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """Send a file as blocks; what is not committed is removed by Azure in a week.
 
         Source:
@@ -164,17 +187,20 @@ class AzureService:
             self._put(name, source, part, advance=told, query=query)
 
         send_parts(self._pool, ids, send, at_once=_AT_ONCE)
-        latest = "".join(f"<Latest>{each}</Latest>" for each in ids.values())
-        document = f"<BlockList>{latest}</BlockList>".encode()
-        response = self._send(
+        etag = _written(self._commit(name, ids.values()))
+        verify_size(self, name, source.size)
+        return etag
+
+    def _commit(self, name: ObjectName, blocks: Iterable[str]) -> HttpResponse:
+        """Make a blob of blocks."""
+        latest = "".join(f"<Latest>{each}</Latest>" for each in blocks)
+        return self._send(
             name,
             "PUT",
             query={"comp": "blocklist"},
             headers={"x-ms-blob-content-type": _BINARY["Content-Type"]},
-            body=BytesBody(document),
+            body=BytesBody(f"<BlockList>{latest}</BlockList>".encode()),
         )
-        checked(response).close()
-        verify_size(self, name, source.size)
 
     def _put(
         self,
@@ -185,7 +211,8 @@ class AzureService:
         advance: Advance,
         query: Mapping[str, str] = _NO_QUERY,
         headers: Mapping[str, str] = _NO_QUERY,
-    ) -> None:
+    ) -> str:
+        """Send bytes; return the ETag of the blob, which a block has not."""
         size = part.stop - part.start
         body = FileBody(source.descriptor, part.start, size, advance)
         digest = hashlib.md5(usedforsecurity=False)
@@ -198,8 +225,9 @@ class AzureService:
             headers={**headers, "Content-MD5": md5},
             body=body,
         )
-        checked(response).close()
+        etag = _written(response)
         advance(size)
+        return etag
 
     def _account(self, location: Location) -> AzureAccount:
         found = self._credentials.find(location)
@@ -213,7 +241,7 @@ class AzureService:
         query: Mapping[str, str] = _NO_QUERY,
         headers: Mapping[str, str] = _NO_QUERY,
         body: Body = _NOTHING,
-    ) -> RestResponse:
+    ) -> HttpResponse:
         account = self._account(name.location)
         place = place_of(name.location, account)
         path = f"/{quote(name.key, safe='/')}" if name.key else ""
@@ -234,11 +262,18 @@ def open_storage(config: StorageConfig) -> ObjectStorage:
             credentials=config.credentials,
             pool=HttpPool(
                 timeouts=config.timeouts,
-                size=config.connections * 2,
+                size=config.idle_connections,
                 environ=config.environ,
             ),
         )
     )
+
+
+def _written(response: HttpResponse) -> str:
+    """Check and finish what the service answers to a write; return the ETag there."""
+    etag = checked(response).headers.get("ETag", "")
+    response.close()
+    return etag
 
 
 def _told(headers: Mapping[str, str]) -> Stat:

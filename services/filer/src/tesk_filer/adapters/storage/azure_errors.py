@@ -7,7 +7,8 @@ Source:
 from http import HTTPStatus
 from types import MappingProxyType
 
-from tesk_filer.adapters.storage.rest import Dialect, RestResponse
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Dialect
 
 _DENIED = (
     "access denied ({code}); check the credentials of the filer and its roles at the "
@@ -15,7 +16,7 @@ _DENIED = (
 )
 
 
-def _code_of(response: RestResponse) -> str:
+def _code_of(response: HttpResponse) -> str:
     """Return the code of an error, e.g. ``BlobNotFound``."""
     code: str = response.headers.get("x-ms-error-code", "")
     return code if code.isalnum() else ""
@@ -37,15 +38,16 @@ DIALECT = Dialect(
             "InvalidBlobOrBlock": (
                 "another upload to the same name is under way ({code})"
             ),
+            "Md5Mismatch": "other bytes arrived than were sent ({code})",
             "PublicAccessNotPermitted": _DENIED,
         }
     ),
-    transient=frozenset({"InvalidBlobOrBlock"}),
+    transient=frozenset({"InvalidBlobOrBlock", "Md5Mismatch"}),
     of_bucket=frozenset({"ContainerNotFound"}),
 )
 
 
-def checked(response: RestResponse) -> RestResponse:
+def checked(response: HttpResponse) -> HttpResponse:
     """Return a successful response.
 
     Raises:

@@ -1,60 +1,73 @@
-"""Tokens of the ambient identity of Azure.
+"""Tokens of the ambient identity of Azure: of a workload, an application or a machine.
 
-That of a workload in a cluster takes one request, which is made here: azure-identity,
-which finds every other one, costs three times a whole start.
+These take one request each, which is made here: azure-identity, which finds every other
+one, costs twice a whole start, and its requests have no deadline.
 
 Source:
-    Microsoft identity platform, "client credentials flow", with a federated credential;
-    the variables are those that AKS sets.
+    Microsoft identity platform, "client credentials flow", with a secret or a federated
+    credential; the variables are those of azure-identity and AKS. "Use managed
+    identities on a virtual machine to acquire an access token", by HTTP.
 """
 
-import json
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
-from urllib.parse import urlencode
 
-from tesk_filer.adapters.storage.http_bodies import BytesBody
-from tesk_filer.adapters.storage.rest import (
-    Dialect,
-    Request,
-    RestClient,
-    RestResponse,
+from tesk_filer.adapters.storage.access_tokens import (
+    AccessToken,
+    KeptToken,
+    ask_by_form,
+    code_of,
+    open_metadata_client,
+    read_token,
+    within_deadline,
 )
+from tesk_filer.adapters.storage.rest import Dialect, Request, RestClient
 from tesk_filer.ports import StorageError
 
-_SCOPE = "https://storage.azure.com/.default"
+_RESOURCE = "https://storage.azure.com/"
+_SCOPE = f"{_RESOURCE}.default"
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _AUTHORITY = "https://login.microsoftonline.com"
-_EARLY = 300  # seconds before its end that a token is not used any more
-_OK = 200
+_MACHINE = "http://169.254.169.254"
+_EARLY = timedelta(minutes=5)
 _NO_LIBRARY = "azure-identity is not installed; install tesk-filer with its extra azure"
 _NO_IDENTITY = (
     "no credentials for Azure; give the filer a key or a shared access signature, or an "
     "identity of the cloud (workload identity, AZURE_CLIENT_ID, …)"
 )
-_REFUSED = (
-    "Azure refuses the workload identity of the filer ({code}); check the federated "
-    "credential of its ServiceAccount, AZURE_CLIENT_ID and AZURE_TENANT_ID"
+_LATE = "Azure gives no token to the filer in time"
+_SENSELESS = "Azure answers what is no token; check AZURE_AUTHORITY_HOST"
+# What the metadata services of other clouds answer there.
+_OF_OTHERS = frozenset(
+    {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+)
+# Identities that only the library knows, of variables that say so.
+_OF_LIBRARY = (
+    *("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_USERNAME"),
+    *("IDENTITY_ENDPOINT", "MSI_ENDPOINT"),
 )
 
 
-def _code_of(response: RestResponse) -> str:
-    """Return the code of an error, e.g. ``invalid_client``."""
-    try:
-        code = json.loads(response.read_document())["error"]
-    except (StorageError, ValueError, LookupError, TypeError):
-        return ""
-    return code if isinstance(code, str) and code.replace("_", "").isalpha() else ""
+def _dialect(text: str) -> Dialect:
+    texts = MappingProxyType({"400": text, "401": text})
+    return Dialect(name="Azure", code_of=code_of, texts=texts)
 
 
-_DIALECT = Dialect(
-    name="Azure",
-    code_of=_code_of,
-    texts=MappingProxyType({"400": _REFUSED, "401": _REFUSED}),
+_WORKLOAD = _dialect(
+    "Azure refuses the workload identity of the filer ({code}); check the federated "
+    "credential of its ServiceAccount, AZURE_CLIENT_ID and AZURE_TENANT_ID"
+)
+_APPLICATION = _dialect(
+    "Azure refuses the application of the filer ({code}); check AZURE_CLIENT_SECRET, "
+    "AZURE_CLIENT_ID and AZURE_TENANT_ID"
+)
+_MANAGED = _dialect(
+    "Azure refuses the managed identity of the filer ({code}); check AZURE_CLIENT_ID, "
+    "and that the node has the identity"
 )
 
 
@@ -62,14 +75,14 @@ class AzureTokens:
     """The token of the identity of the environment; thread-safe, kept until it ends."""
 
     def __init__(self, client: RestClient, environ: Mapping[str, str]) -> None:
-        """Ask by ``client`` for the workload that ``environ`` names."""
+        """Ask by ``client`` for what ``environ`` names."""
         self._client = client
         self._environ = environ
         self._lock = threading.Lock()
-        self._credential: Any = None
-        self._token = ""
-        self._ends = 0.0
-        self._is_absent = False
+        self._token = KeptToken(self._ask, _EARLY)
+        self._absent: StorageError | None = None
+        self._is_machine: bool | None = None  # not known yet
+        self._library: Callable[[], AccessToken] | None = None
 
     def token(self) -> str:
         """Return a token.
@@ -78,78 +91,121 @@ class AzureTokens:
             StorageError: There is no identity, or it gets none.
         """
         with self._lock:
-            if self._is_absent:
-                raise StorageError(_NO_IDENTITY)
-            if time.time() > self._ends - _EARLY:
-                workload = self._of_workload()
-                self._token, self._ends = workload or self._of_library()
-            return self._token
+            if self._absent is not None:
+                raise self._absent
+            return self._token.get()
 
-    def _of_workload(self) -> tuple[str, float] | None:
-        """Return the token of a workload, and its end; None if it is none."""
-        names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE")
-        tenant, client, file = (self._environ.get(name, "") for name in names)
-        if not (tenant and client and file):
-            return None
-        try:
-            assertion = Path(file).read_text("utf-8").strip()  # it rotates
-        except (OSError, ValueError) as error:
-            raise StorageError(
-                "the token of its workload identity cannot be read "
-                "(AZURE_FEDERATED_TOKEN_FILE)"
-            ) from error
+    def _ask(self) -> AccessToken:
+        is_application = self._value("AZURE_TENANT_ID") and self._value(
+            "AZURE_CLIENT_ID"
+        )
+        if is_application and (secret := self._value("AZURE_CLIENT_SECRET")):
+            return self._of_application({"client_secret": secret}, _APPLICATION)
+        if any(map(self._value, _OF_LIBRARY)):
+            return self._of_library()
+        if is_application and (file := self._value("AZURE_FEDERATED_TOKEN_FILE")):
+            assertion = _read_assertion(file)
+            fields = {
+                "client_assertion_type": _ASSERTION,
+                "client_assertion": assertion,
+            }
+            return self._of_application(fields, _WORKLOAD)
+        return self._of_machine() or self._of_library()
+
+    def _of_application(
+        self, proof: Mapping[str, str], dialect: Dialect
+    ) -> AccessToken:
+        """Ask for the token of an application, which ``proof`` is of."""
         fields = {
             "grant_type": "client_credentials",
-            "client_id": client,
-            "client_assertion_type": _ASSERTION,
-            "client_assertion": assertion,
+            "client_id": self._value("AZURE_CLIENT_ID"),
             "scope": _SCOPE,
+            **proof,
         }
-        authority = self._environ.get("AZURE_AUTHORITY_HOST") or _AUTHORITY
-        response = self._client.send(
-            Request(
-                method="POST",
-                url=f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token",
-                headers={"Content-Type": "application/x-www-form-urlencoded"},
-                body=BytesBody(urlencode(fields).encode()),
+        authority = self._value("AZURE_AUTHORITY_HOST") or _AUTHORITY
+        tenant = self._value("AZURE_TENANT_ID")
+        url = f"{authority.rstrip('/')}/{tenant}/oauth2/v2.0/token"
+        return read_token(ask_by_form(self._client, url, fields), dialect, _SENSELESS)
+
+    def _of_machine(self) -> AccessToken | None:
+        """Ask for the token of the machine's identity; None: it is none of Azure's."""
+        if self._is_machine is False:
+            return None
+        host = self._value("AZURE_POD_IDENTITY_AUTHORITY_HOST") or _MACHINE
+        query = {"api-version": "2018-02-01", "resource": _RESOURCE}
+        if client := self._value("AZURE_CLIENT_ID"):
+            query["client_id"] = client
+        try:
+            response = open_metadata_client().send(
+                Request(
+                    method="GET",
+                    url=f"{host.rstrip('/')}/metadata/identity/oauth2/token",
+                    query=query,
+                    headers={"Metadata": "true"},
+                )
             )
+        except StorageError:
+            if self._is_machine:
+                raise
+            self._is_machine = False
+            return None
+        self._is_machine = response.status not in _OF_OTHERS
+        if not self._is_machine:
+            response.close()
+            return None
+        if response.status == HTTPStatus.GONE:  # it is being updated
+            response.close()
+            raise StorageError(_LATE, transient=True)
+        return read_token(response, _MANAGED, _SENSELESS)
+
+    def _of_library(self) -> AccessToken:
+        try:
+            self._library = self._library or _open_library(self._client.timeout)
+            return within_deadline(self._library)
+        except StorageError as error:
+            if not error.transient:
+                self._absent = error  # each search takes its time
+            raise
+
+    def _value(self, name: str) -> str:
+        return self._environ.get(name, "")
+
+
+def _read_assertion(file: str) -> str:
+    try:
+        return Path(file).read_text("utf-8").strip()  # it rotates
+    except (OSError, ValueError) as error:
+        raise StorageError(
+            "the token of its workload identity cannot be read "
+            "(AZURE_FEDERATED_TOKEN_FILE)"
+        ) from error
+
+
+def _open_library(timeout: tuple[float, float]) -> Callable[[], AccessToken]:
+    """Return what asks the library, which knows every identity but those above."""
+    try:
+        from azure.core.exceptions import (  # noqa: PLC0415 - see the module
+            AzureError,
+            ClientAuthenticationError,
         )
-        if response.status != _OK:
-            raise _DIALECT.error_of(response)
-        try:
-            found = json.loads(response.read_document())
-            return str(found["access_token"]), time.time() + float(found["expires_in"])
-        except (ValueError, LookupError, TypeError) as error:
-            message = "Azure answers what is no token; check AZURE_AUTHORITY_HOST"
-            raise StorageError(message) from error
+        from azure.identity import (  # noqa: PLC0415
+            CredentialUnavailableError,
+            DefaultAzureCredential,
+        )
+    except ImportError as error:
+        raise StorageError(_NO_LIBRARY) from error
 
-    def _of_library(self) -> tuple[str, float]:
-        # Their import costs a third of a second of CPU.
-        try:
-            from azure.core.exceptions import (  # noqa: PLC0415
-                AzureError,
-                ClientAuthenticationError,
-            )
-            from azure.identity import (  # noqa: PLC0415
-                CredentialUnavailableError,
-                DefaultAzureCredential,
-            )
-        except ImportError as error:
-            raise StorageError(_NO_LIBRARY) from error
+    connect, read = timeout
+    credential = DefaultAzureCredential(connection_timeout=connect, read_timeout=read)
 
-        connect, read = self._client.timeout
+    def ask() -> AccessToken:
         try:
-            self._credential = self._credential or DefaultAzureCredential(
-                connection_timeout=connect, read_timeout=read
-            )
-            found = self._credential.get_token(_SCOPE)
-        except CredentialUnavailableError as error:
-            self._is_absent = True  # each search waits for the metadata service
-            raise StorageError(_NO_IDENTITY) from error
-        except ClientAuthenticationError as error:
+            found = credential.get_token(_SCOPE)
+        except (CredentialUnavailableError, ClientAuthenticationError) as error:
             # It tells of every identity that was tried.
             raise StorageError(_NO_IDENTITY) from error
         except AzureError as error:
-            message = "Azure gives no token to the filer in time"
-            raise StorageError(message, transient=True) from error
-        return str(found.token), float(found.expires_on)
+            raise StorageError(_LATE, transient=True) from error
+        return AccessToken(str(found.token), float(found.expires_on))
+
+    return ask

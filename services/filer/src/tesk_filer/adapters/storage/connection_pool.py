@@ -1,18 +1,21 @@
 """A pool of connections to servers, each logged in to an account.
 
-A login costs several round trips and servers limit them, so each thread takes an idle
-connection to the same account before it opens a new one. Where the server takes no more
+A login costs several round trips, and of SSH more CPU than dozens of small files; servers
+limit them, too. So a thread takes an idle connection to the same account, or waits for
+one that is soon returned, before it opens a new one. Where the server takes no more
 connections of an account, threads wait until one is returned: the server has room for
 what it already took.
 """
 
 import threading
-from collections import defaultdict
+import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from tesk_filer.domain.connection_growth import Growth
 from tesk_filer.ports import StorageError
 
 
@@ -43,19 +46,43 @@ class _Account(Generic[C]):
         limit: How many the server takes; None: it has refused none.
         refusal: Why it lets nobody in; a guard against guesses may lock an account after
             a few tries.
-        known: A login has succeeded.
+        known_at: When the first login succeeded; None: none has.
+        growth: Tells whether another connection is worth its login.
+        waiting: Threads that want one, the first one first; each has a condition of its
+            own, since all that wake up for one connection cost more than a small file.
     """
 
     idle: list[C] = field(default_factory=list)
     lent: int = 0
     limit: int | None = None
     refusal: str = ""
-    known: bool = False
+    known_at: float | None = None
+    growth: Growth = field(default_factory=Growth)
+    waiting: deque[threading.Condition] = field(default_factory=deque)
 
-    def has_place(self) -> bool:
+    def has_place(self, now: float, *, since: float) -> bool:
+        """Tell whether the first thread may go on, which waits ``since`` then."""
         if self.idle or not self.lent or self.refusal:
             return True
-        return self.known and (self.limit is None or self.lent < self.limit)
+        if self.known_at is None:
+            return False
+        if self.limit is not None and self.lent >= self.limit:
+            return False
+        return self.growth.is_worth(
+            lent=self.lent,
+            waiting=max(len(self.waiting), 1),
+            waited=now - max(since, self.known_at),
+        )
+
+    def longest_wait(self) -> float | None:
+        """Return the seconds after which a waiting thread asks again; None: never."""
+        can_grow = self.known_at is not None and self.limit is None
+        return self.growth.wait_timeout if can_grow else None
+
+    def wake_next(self) -> None:
+        """Let the first waiting thread see whether it may go on."""
+        if self.waiting:
+            self.waiting[0].notify()
 
 
 class ConnectionPool(Generic[A, C]):
@@ -64,14 +91,21 @@ class ConnectionPool(Generic[A, C]):
     A thread that holds a connection must not borrow another: it could wait for itself.
     """
 
-    def __init__(self, connect: Callable[[A], C]) -> None:
+    def __init__(
+        self, connect: Callable[[A], C], now: Callable[[], float] = time.monotonic
+    ) -> None:
         """Open connections by ``connect``, which logs in to an account.
 
         Where it fails although another connection to the account is lent, the server
         takes no more. The first login to an account is tried alone.
+
+        Args:
+            connect: Opens a connection.
+            now: Returns seconds that never go back.
         """
         self._connect = connect
-        self._changed = threading.Condition()
+        self._now = now
+        self._lock = threading.Lock()
         self._accounts: dict[A, _Account[C]] = defaultdict(_Account)
 
     @contextmanager
@@ -82,17 +116,20 @@ class ConnectionPool(Generic[A, C]):
             StorageError: It cannot be opened.
         """
         connection = self._take(key)
+        began, computed = self._now(), time.thread_time()
         try:
             yield connection
         except BaseException:
             connection.close()
             self._give_back(key, None)
             raise
-        self._give_back(key, connection if connection.is_open else None)
+        kept = connection if connection.is_open else None
+        taken = self._now() - began, time.thread_time() - computed
+        self._give_back(key, kept, taken)
 
     def close(self) -> None:
         """Close the idle connections."""
-        with self._changed:
+        with self._lock:
             idle = [
                 each for account in self._accounts.values() for each in account.idle
             ]
@@ -108,6 +145,7 @@ class ConnectionPool(Generic[A, C]):
                 if connection.responds():
                     return connection
                 connection.close()  # the server closed it
+            began = self._now()
             try:
                 connection = self._connect(key)
             except StorageError as error:
@@ -117,39 +155,61 @@ class ConnectionPool(Generic[A, C]):
                 self._give_back(key, None)
                 raise
             else:
-                with self._changed:
-                    self._accounts[key].known = True
-                    self._changed.notify_all()
+                with self._lock:
+                    account = self._accounts[key]
+                    if account.known_at is None:
+                        account.known_at = self._now()
+                    account.growth.opened(self._now() - began)
+                    account.wake_next()
                 return connection
 
     def _reserve(self, key: A) -> C | None:
         """Wait for a place; return the idle connection that has it, if one has."""
-        with self._changed:
+        with self._lock:
             account = self._accounts[key]
-            self._changed.wait_for(account.has_place)
+            now = self._now()
+            if account.waiting or not account.has_place(now, since=now):
+                self._wait(account, now)
             if account.refusal:
                 raise StorageError(account.refusal)
             account.lent += 1
             return account.idle.pop() if account.idle else None
 
+    def _wait(self, account: _Account[C], since: float) -> None:
+        """Wait for a turn, and then for a place."""
+        turn = threading.Condition(self._lock)
+        account.waiting.append(turn)
+        try:
+            while account.waiting[0] is not turn:
+                turn.wait()
+            while not account.has_place(self._now(), since=since):
+                turn.wait(account.longest_wait())
+        finally:
+            account.waiting.remove(turn)
+            account.wake_next()
+
     def _is_full(self, key: A, error: StorageError) -> bool:
         """Give the place back; tell whether to wait for another connection."""
-        with self._changed:
+        with self._lock:
             account = self._accounts[key]
             account.lent -= 1
-            is_full = account.known and account.lent > 0
+            is_known = account.known_at is not None
+            is_full = is_known and account.lent > 0
             account.limit = account.lent if is_full else None
-            if not account.known and not error.transient:
+            if not is_known and not error.transient:
                 account.refusal = error.message
-            self._changed.notify_all()
+            account.wake_next()
             return is_full
 
-    def _give_back(self, key: A, connection: C | None) -> None:
-        with self._changed:
+    def _give_back(
+        self, key: A, connection: C | None, taken: tuple[float, float] = (0, 0)
+    ) -> None:
+        with self._lock:
             account = self._accounts[key]
             account.lent -= 1
             if connection is not None:
                 account.idle.append(connection)
+                account.growth.returned(*taken)
             elif not account.lent:
                 account.limit = None  # try anew what the server takes
-            self._changed.notify_all()
+            account.wake_next()

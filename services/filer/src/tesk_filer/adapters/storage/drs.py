@@ -136,7 +136,7 @@ class DrsStorage:
         with self._open_at(access, part, pinned) as reader:
             yield _Object(reader, found)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; always raises StorageError."""
         del location, source, advance
         raise StorageError("drs takes no files")

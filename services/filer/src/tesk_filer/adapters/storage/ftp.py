@@ -25,6 +25,7 @@ from tesk_filer.adapters.storage.ftp_listing import (
     stat_of,
 )
 from tesk_filer.adapters.storage.ftp_writing import (
+    check_place,
     make_folders,
     may_rename,
     store,
@@ -33,6 +34,7 @@ from tesk_filer.adapters.storage.ftp_writing import (
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
@@ -148,7 +150,7 @@ class FtpStorage:
             if not download.ended:
                 connection.close()  # unread data would corrupt the next transfer
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; a hidden file is renamed where the server allows it."""
         incomplete: set[str] = set()
         try:
@@ -160,6 +162,12 @@ class FtpStorage:
                 for path in incomplete:
                     connection.delete(path)
             raise
+        return ""
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``."""
+        with self._connections.lend(location) as connection:
+            return check_place(connection, connection.absolute_path(location.path))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""

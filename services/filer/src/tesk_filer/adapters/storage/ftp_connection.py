@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import ssl
+import time
 from contextlib import suppress
 from datetime import timedelta
 
@@ -24,6 +25,7 @@ IMPLICIT_PORT = 990
 
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 _RECEIVE = 8192  # bytes
+_FRESH = 5.0  # seconds; servers close connections that are idle for minutes
 
 
 class FtpConnection(ftplib.FTP):
@@ -42,6 +44,7 @@ class FtpConnection(ftplib.FTP):
         self._connect_timeout = 0.0
         self._received = b""
         self._deadline = Deadline(None)
+        self._heard = 0.0  # when the last line came
 
     @property
     def is_open(self) -> bool:
@@ -49,12 +52,26 @@ class FtpConnection(ftplib.FTP):
         return self.sock is not None
 
     def responds(self) -> bool:
-        """Ask the server whether it still serves; ends text mode, that of listings."""
+        """Tell whether the server still serves.
+
+        It is asked after a pause only: else each file would cost one more command. A
+        server that closes a connection says so without being asked.
+        """
+        if time.monotonic() - self._heard < _FRESH and not self._has_news():
+            return True
         try:
             self.voidcmd(BINARY)
         except ftplib.all_errors:
             return False
         return True
+
+    def _has_news(self) -> bool:
+        """Tell whether the server has sent, or closed, what nobody asked for."""
+        if self._received or self.sock is None:
+            return True
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
 
     def greet(self, egress: Egress, host: str, port: int, timeout: timedelta) -> None:
         """Connect to a server, which does not know yet who asks.
@@ -120,6 +137,7 @@ class FtpConnection(ftplib.FTP):
                 raise EOFError
             self._received += data
             self._deadline.check()
+        self._heard = time.monotonic()
         line, _, self._received = self._received.partition(b"\n")
         return line.decode(self.encoding).removesuffix("\r")
 

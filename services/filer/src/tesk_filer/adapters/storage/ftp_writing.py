@@ -8,6 +8,7 @@ file could not be deleted.
 import ftplib
 import os
 import socket
+import ssl
 from contextlib import suppress
 
 from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
@@ -20,9 +21,13 @@ from tesk_filer.adapters.storage.ftp_listing import (
     permissions_of,
     size_of,
 )
+from tesk_filer.adapters.storage.write_checks import folders_above, untold
+from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import Advance, Source, StorageError
+from tesk_model.locations import printable
 
 _CHUNK = 256 * 1024
+_KERNEL_CHUNK = 4 * 1024 * 1024  # sent by the kernel between two checks for a stop
 # Replies that refuse a command or a name: 553 is "file name not allowed".
 _FORBIDDEN = NO_ACCESS | UNKNOWN_COMMAND | {"503", "532"}
 
@@ -39,6 +44,30 @@ def may_rename(connection: FtpConnection, folder: str) -> bool:
         return connection.sendcmd(f"RNFR {folder}").startswith("3")
     except ftplib.error_perm:
         return False
+
+
+def check_place(connection: FtpConnection, path: str) -> WriteFound:
+    """Say whether the server lets a file be written at ``path``, where it tells that.
+
+    Raises:
+        StorageError, ftplib.Error: It could not be written.
+
+    Source:
+        RFC 3659, 7.5.5: ``c``: files may be made in the directory; ``m``: directories.
+    """
+    _refuse_directory(connection, path)
+    for depth, folder in enumerate(folders_above(path)):
+        if not enter(connection, folder):
+            continue
+        told = permissions_of(connection, folder)
+        if told is not None and ("m" if depth else "c") not in told.lower():
+            message = f"access denied: nothing can be made in {printable(folder)}"
+            raise StorageError(message)
+        if told is None or depth:
+            return untold(f"the nearest folder there is {printable(folder)}")
+        message = f"files can be made in {printable(folder)}; none was"
+        return WriteFound(Verdict.OK, message)
+    return untold("no folder there can be entered")
 
 
 def store(
@@ -160,11 +189,30 @@ def _verify(connection: FtpConnection, path: str, size: int) -> None:
 
 def _send(data: socket.socket, source: Source, advance: Advance) -> None:
     os.lseek(source.descriptor, 0, os.SEEK_SET)
-    left = source.size
-    while left:
-        chunk = os.read(source.descriptor, min(_CHUNK, left))
-        if not chunk:
+    by_kernel = not isinstance(data, ssl.SSLSocket) and source.size > _CHUNK
+    file = _Descriptor(source.descriptor)
+    offset = 0
+    while offset < source.size:
+        size = min(_CHUNK, source.size - offset)
+        if by_kernel:
+            size = min(_KERNEL_CHUNK, source.size - offset)
+            # It waits for the socket, with its timeout; the type asks for a file.
+            sent = data.sendfile(file, offset, size)  # type: ignore[arg-type]
+        else:
+            chunk = os.read(source.descriptor, size)
+            data.sendall(chunk)
+            sent = len(chunk)
+        if not sent:
             raise StorageError("became shorter while it was sent", transient=True)
-        data.sendall(chunk)
-        left -= len(chunk)
-        advance(len(chunk))
+        offset += sent
+        advance(sent)
+
+
+class _Descriptor:
+    """A descriptor as ``socket.sendfile`` wants it."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor

@@ -6,7 +6,7 @@ object is identified by its generation.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from types import MappingProxyType
@@ -28,15 +28,12 @@ from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import range_header
 from tesk_filer.adapters.storage.http_pool import HttpPool
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
-from tesk_filer.adapters.storage.rest import (
-    Download,
-    Request,
-    RestClient,
-    RestResponse,
-    opened,
-)
+from tesk_filer.adapters.storage.rest import Download, Request, RestClient, opened
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.adapters.storage.write_checks import check_by_upload
+from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import (
     Advance,
@@ -50,6 +47,9 @@ from tesk_model.locations import Location
 
 _ENDPOINT = "https://storage.googleapis.com"
 _ONE_REQUEST = 8 * 1024 * 1024  # maximum of a file that is sent at once
+_CREATE, _DELETE = "storage.objects.create", "storage.objects.delete"
+# 499: "Client Closed Request", which is how a cancelation is confirmed.
+_CANCELED = frozenset({204, 404, 410, 499})
 _NOTHING = BytesBody()
 _BINARY: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/octet-stream"}
@@ -66,7 +66,7 @@ class GoogleService:
         self._credentials = credentials
         self._chunk = chunk
         self._client = RestClient(pool)
-        self._tokens = GoogleTokens(self._client)
+        self._tokens = GoogleTokens(self._client, pool.environ)
 
     def name_of(self, location: Location) -> ObjectName:
         """See ``ObjectService``."""
@@ -129,18 +129,19 @@ class GoogleService:
         finally:
             response.close()
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """See ``ObjectService``; large files are sent by a resumable upload."""
         advance(0)  # the last chance to stop
         if source.size > _ONE_REQUEST:
-            self._put_resumable(name, source, advance)
-            return
+            return self._put_resumable(name, source, advance)
         body = FileBody(source.descriptor, 0, source.size, advance)
         digest = hashlib.md5(usedforsecurity=False)
         body.add_to(digest)
         response = self._upload(name, "media", body=body)
-        verify(parse_json(checked(response)), source.size, digest)
+        written = parse_json(checked(response))
+        verify(written, source.size, digest)
         advance(source.size)
+        return stat_of(written).etag
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
@@ -149,32 +150,79 @@ class GoogleService:
             checked(response)
         response.close()
 
+    def check_put(self, name: ObjectName) -> WriteFound:
+        """See ``ObjectService``; asks for permissions first.
+
+        A permission that is given for some names alone is not told for the bucket: then
+        an upload to this name is begun.
+
+        Source:
+            Cloud Storage, "Buckets: testIamPermissions", "Resumable uploads".
+        """
+        granted = self._permissions(name)
+        if _CREATE not in granted:
+            return check_by_upload(
+                lambda: self._begin(name),
+                self._cancel,
+                cure="Google Cloud Storage removes it after a week",
+            )
+        if _DELETE not in granted:
+            with suppress(StorageError):  # the right to write is not that to read
+                if self.head(name) is not None:
+                    message = f"exists, and must not be replaced: {_DELETE} is lacking"
+                    return WriteFound(Verdict.FAILED, message)
+        message = f"{_CREATE} is granted for the bucket; nothing was written"
+        return WriteFound(Verdict.OK, message)
+
     def close(self) -> None:
         """See ``ObjectService``."""
         self._client.close()
 
-    def _put_resumable(
-        self, name: ObjectName, source: Source, advance: Advance
-    ) -> None:
+    def _permissions(self, name: ObjectName) -> Collection[str]:
+        """Return what may be done in the bucket; nothing if that is not told."""
+        asked = f"permissions={_CREATE}&permissions={_DELETE}"
+        path = f"/storage/v1/b/{quote(name.bucket, safe='')}/iam/testPermissions"
+        response = self._send(name, "GET", f"{path}?{asked}", query={})
+        if response.status != HTTPStatus.OK:
+            response.close()
+            return ()
+        with understood():
+            return set(parse_json(response).get("permissions", []))
+
+    def _put_resumable(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """Send a file in chunks; it appears with the last one."""
+        session = self._begin(name)
+        upload = ResumableUpload(
+            self._client, session, source=source, advance=advance, chunk=self._chunk
+        )
+        try:
+            written = upload.send()
+            verify(written, source.size, upload.digest)
+            return stat_of(written).etag
+        except BaseException:
+            with suppress(StorageError):
+                self._cancel(session)
+            raise
+
+    def _begin(self, name: ObjectName) -> str:
+        """Begin a resumable upload; return the url of its session."""
         response = checked(self._upload(name, "resumable"))
         session = response.headers.get("Location", "")
         response.close()
         if not session.startswith(("https://", "http://")):
             raise StorageError("Google Cloud Storage begins no upload", transient=True)
-        upload = ResumableUpload(
-            self._client, session, source=source, advance=advance, chunk=self._chunk
-        )
-        try:
-            verify(upload.send(), source.size, upload.digest)
-        except BaseException:
-            with suppress(StorageError):
-                self._client.send(Request(method="DELETE", url=session)).close()
-            raise
+        return session
+
+    def _cancel(self, session: str) -> None:
+        """Cancel a resumable upload."""
+        response = self._client.send(Request(method="DELETE", url=session))
+        if response.status not in _CANCELED:
+            checked(response)
+        response.close()
 
     def _upload(
         self, name: ObjectName, kind: str, body: Body = _NOTHING
-    ) -> RestResponse:
+    ) -> HttpResponse:
         return self._send(
             name,
             "POST",
@@ -193,7 +241,7 @@ class GoogleService:
         query: Mapping[str, str],
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Body = _NOTHING,
-    ) -> RestResponse:
+    ) -> HttpResponse:
         found = self._credentials.find(name.location)
         account = found if isinstance(found, GcsAccount) else GcsAccount()
         url = (account.endpoint.rstrip("/") or _ENDPOINT) + path
@@ -202,7 +250,7 @@ class GoogleService:
                 method=method,
                 url=url,
                 query=query,
-                headers={**headers, **self._tokens.headers(account, method, url)},
+                headers={**headers, **self._tokens.headers(account)},
                 body=body,
             )
         )
@@ -215,7 +263,7 @@ def open_storage(config: StorageConfig) -> ObjectStorage:
             credentials=config.credentials,
             pool=HttpPool(
                 timeouts=config.timeouts,
-                size=config.connections * 2,
+                size=config.idle_connections,
                 environ=config.environ,
             ),
         )

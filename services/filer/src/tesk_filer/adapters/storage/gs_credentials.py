@@ -1,47 +1,57 @@
-"""Access tokens of Google, by google-auth.
+"""Who the filer is at Google: which credentials are meant, and their headers.
 
-It is imported when a request is signed: anonymous reads do not pay for it.
+A key of a service account and the identity of a machine or workload are asked for here
+(``gs_keys``); other files of credentials are google-auth's (``gs_library``).
 """
 
 import json
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
-from tesk_filer.adapters.storage.http_bodies import BytesBody
-from tesk_filer.adapters.storage.rest import Request, RestClient
+from tesk_filer.adapters.storage.access_tokens import (
+    AccessToken,
+    KeptToken,
+    open_metadata_client,
+)
+from tesk_filer.adapters.storage.gs_keys import GOOGLES, MachineIdentity, read_key
+from tesk_filer.adapters.storage.gs_library import LibraryIdentity
+from tesk_filer.adapters.storage.rest import RestClient
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import StorageError
 
-_SCOPES = ("https://www.googleapis.com/auth/devstorage.read_write",)
-_NO_LIBRARY = "google-auth is not installed; install tesk-filer with its extra gs"
-_NO_CREDENTIALS = (
-    "no credentials for Google Cloud Storage; give the filer the key of a service "
-    "account, or an identity of the cloud (GOOGLE_APPLICATION_CREDENTIALS, workload "
-    "identity), or make access anonymous"
-)
+_EARLY = timedelta(seconds=225)  # a metadata service gives a new token 4 minutes before
+_VARIABLE = "GOOGLE_APPLICATION_CREDENTIALS"
+_MAX_BYTES = 1024 * 1024  # of a file with credentials
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """A response as google-auth reads it."""
+class _Identity:
+    """Who signs, and who pays."""
 
-    status: int
-    headers: Mapping[str, str]
-    data: bytes
+    def __init__(self, ask: Callable[[], AccessToken], quota_project: str = "") -> None:
+        self._token = KeptToken(ask, _EARLY)
+        self._quota_project = quota_project
+
+    def headers(self) -> dict[str, str]:
+        signed = {"authorization": f"Bearer {self._token.get()}"}
+        if self._quota_project:
+            signed["x-goog-user-project"] = self._quota_project
+        return signed
 
 
 class GoogleTokens:
     """Signs requests; thread-safe. Tokens are kept until they expire."""
 
-    def __init__(self, client: RestClient) -> None:
-        """Ask for tokens by ``client``."""
+    def __init__(self, client: RestClient, environ: Mapping[str, str]) -> None:
+        """Ask by ``client`` for tokens of a key, or of what ``environ`` names."""
         self._client = client
+        self._environ = environ
         self._lock = threading.Lock()
-        self._found: dict[str, Any] = {}
+        self._found: dict[str, _Identity | StorageError] = {}
 
-    def headers(self, account: GcsAccount, method: str, url: str) -> dict[str, str]:
+    def headers(self, account: GcsAccount) -> dict[str, str]:
         """Return the headers that sign a request.
 
         Raises:
@@ -49,75 +59,58 @@ class GoogleTokens:
         """
         if account.anonymous:
             return {}
-        # Its import costs a quarter of a second of CPU.
-        try:
-            from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
-        except ImportError as error:
-            raise StorageError(_NO_LIBRARY) from error
+        with self._lock:
+            found = self._found.get(account.key)
+            if found is None:
+                found = self._find(account.key)
+            if isinstance(found, StorageError):
+                raise found
+            return found.headers()
 
-        signed: dict[str, str] = {}
+    def _find(self, key: str) -> _Identity | StorageError:
+        """Return who is meant by a key, or by none; lasting errors are kept, too."""
+        found: _Identity | StorageError
         try:
-            with self._lock:
-                credentials = self._credentials(account.key)
-                credentials.before_request(self._ask, method, url, signed)
-        except GoogleAuthError as error:
-            raise StorageError(
-                f"Google gives no token to the filer ({type(error).__name__}); check "
-                "its credentials",
-                transient=bool(error.retryable),
-            ) from error
-        return signed
-
-    def _ask(
-        self,
-        url: str,
-        method: str = "GET",
-        body: str | bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        **_others: object,
-    ) -> "_Answer":
-        """Send a request of google-auth, which calls it its transport."""
-        from google.auth.exceptions import TransportError  # noqa: PLC0415
-
-        content = body.encode() if isinstance(body, str) else body or b""
-        request = Request(
-            method=method, url=url, headers=headers or {}, body=BytesBody(content)
-        )
-        try:
-            response = self._client.send(request)
-            return _Answer(response.status, response.headers, response.read_document())
+            found = self._of_key(key) if key else self._ambient()
         except StorageError as error:
-            make: Any = TransportError  # without types
-            raise make(error.message, retryable=error.transient) from error
-
-    def _credentials(self, key: str) -> Any:
-        """Return the credentials of a key, or of the environment; found once."""
-        if key not in self._found:
-            self._found[key] = _from_key(key) if key else _ambient()
-        found = self._found[key]
-        if isinstance(found, StorageError):
-            raise found
+            if error.transient:
+                raise
+            found = error
+        self._found[key] = found
         return found
 
+    def _of_key(self, text: str) -> _Identity:
+        key = read_key(text)
+        if key.universe != GOOGLES:
+            return self._of_library(text)
+        return _Identity(partial(key.ask, self._client), key.quota_project)
 
-def _from_key(key: str) -> Any:
-    from google.oauth2.service_account import Credentials  # noqa: PLC0415
+    def _of_library(self, key: str = "") -> _Identity:
+        identity = LibraryIdentity(self._client, key)
+        return _Identity(identity.ask, identity.quota_project)
 
-    read: Any = Credentials.from_service_account_info  # without types
-    try:
-        return read(json.loads(key), scopes=_SCOPES)
-    except (ValueError, TypeError, AttributeError, KeyError):
-        # The exception may quote the key.
-        return StorageError("its credentials are not the key of a service account")
+    def _ambient(self) -> _Identity:
+        file = self._file()
+        quota_project = self._environ.get("GOOGLE_CLOUD_QUOTA_PROJECT", "")
+        if file is None:
+            machine = MachineIdentity(open_metadata_client(), self._environ)
+            return _Identity(machine.ask, quota_project)
+        try:
+            with file.open("rb") as opened:
+                text = opened.read(_MAX_BYTES).decode()
+            kind = json.loads(text).get("type")
+        except (OSError, ValueError, AttributeError) as error:
+            message = f"the credentials that {_VARIABLE} names cannot be read"
+            raise StorageError(message) from error
+        if kind == "service_account":
+            return self._of_key(text)
+        return self._of_library()
 
-
-def _ambient() -> Any:
-    import google.auth  # noqa: PLC0415
-    from google.auth.exceptions import DefaultCredentialsError  # noqa: PLC0415
-
-    try:
-        credentials, _ = google.auth.default(scopes=_SCOPES)
-    except DefaultCredentialsError:
-        # Each search asks the metadata service, and waits for it.
-        return StorageError(_NO_CREDENTIALS)
-    return credentials
+    def _file(self) -> Path | None:
+        """Return the file of credentials that Google's tools would take."""
+        if named := self._environ.get(_VARIABLE):
+            return Path(named)
+        home = self._environ.get("HOME", "/")
+        folder = self._environ.get("CLOUDSDK_CONFIG") or f"{home}/.config/gcloud"
+        file = Path(folder) / "application_default_credentials.json"
+        return file if file.is_file() else None

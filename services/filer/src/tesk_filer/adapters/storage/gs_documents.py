@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Any
 
 from tesk_filer.adapters.storage.http_bodies import Digest
-from tesk_filer.adapters.storage.rest import Dialect, RestResponse
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Dialect
 from tesk_filer.ports import Checksums, Entry, Stat, StorageError
 
 FIELDS = "name,size,generation,md5Hash,crc32c"
@@ -25,7 +26,7 @@ _DENIED = (
 )
 
 
-def _code_of(response: RestResponse) -> str:
+def _code_of(response: HttpResponse) -> str:
     """Return the reason that an error gives, e.g. ``forbidden``."""
     try:
         error = json.loads(response.read_document())["error"]
@@ -53,7 +54,7 @@ DIALECT = Dialect(
 )
 
 
-def checked(response: RestResponse) -> RestResponse:
+def checked(response: HttpResponse) -> HttpResponse:
     """Return a successful response.
 
     Raises:
@@ -74,7 +75,7 @@ def understood() -> Iterator[None]:
         raise StorageError(message) from error
 
 
-def parse_json(response: RestResponse) -> dict[str, Any]:
+def parse_json(response: HttpResponse) -> dict[str, Any]:
     """Return the object that a response holds.
 
     Raises:

@@ -13,7 +13,8 @@ from typing import Any
 from tesk_filer.adapters.storage.gs_documents import checked, parse_json
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
-from tesk_filer.adapters.storage.rest import Request, RestClient, RestResponse
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Request, RestClient
 from tesk_filer.ports import Advance, Part, Source, StorageError
 
 CHUNK = 64 * 1024 * 1024
@@ -75,7 +76,7 @@ class ResumableUpload:
             if result is not None:
                 return result
 
-    def _send_part(self, part: Part) -> RestResponse:
+    def _send_part(self, part: Part) -> HttpResponse:
         content_range = f"bytes {part.start}-{part.stop - 1}/{self._source.size}"
         return self._put(content_range, self._body(part))
 
@@ -83,10 +84,10 @@ class ResumableUpload:
         size = part.stop - part.start
         return FileBody(self._source.descriptor, part.start, size, self._advance)
 
-    def _ask(self) -> RestResponse:
+    def _ask(self) -> HttpResponse:
         return self._put(f"bytes */{self._source.size}", BytesBody())
 
-    def _put(self, content_range: str, body: Body) -> RestResponse:
+    def _put(self, content_range: str, body: Body) -> HttpResponse:
         return self._client.send(
             Request(
                 method="PUT",
@@ -96,7 +97,7 @@ class ResumableUpload:
             )
         )
 
-    def _outcome(self, response: RestResponse) -> tuple[int, dict[str, Any] | None]:
+    def _outcome(self, response: HttpResponse) -> tuple[int, dict[str, Any] | None]:
         """Return how many bytes the service has, and the object if it is complete."""
         if response.status != _RESUME_INCOMPLETE:
             return self._source.size, parse_json(checked(response))

@@ -72,7 +72,7 @@ class HtsgetStorage:
         with closing(self._pieces(location, ticket)) as pieces:
             yield _Blocks(pieces, ticket, part)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; always raises StorageError."""
         del location, source, advance
         raise StorageError("htsget takes no files")

@@ -1,4 +1,4 @@
-"""``http(s)://``: GET, and PUT or POST, by urllib3.
+"""``http(s)://``: GET, and PUT or POST.
 
 smart_open is not used: it takes every response below 400 for the file, and its import
 loads the libraries of all other storages, three times the CPU of a transfer.
@@ -11,14 +11,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
 
 from tesk_filer.adapters.storage.cursors import prepend
-from tesk_filer.adapters.storage.http_bodies import ReadableBody
+from tesk_filer.adapters.storage.http_bodies import SourceBody
 from tesk_filer.adapters.storage.http_client import (
     HttpClient,
     Recipient,
-    finish,
     open_client,
 )
 from tesk_filer.adapters.storage.http_digests import checksums_of
@@ -39,6 +37,7 @@ from tesk_filer.adapters.storage.http_reading import (
     conditions,
     version_of,
 )
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.storage_config import HttpOptions, StorageConfig
 from tesk_filer.ports import (
     Advance,
@@ -74,11 +73,10 @@ class HttpStorage:
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``; every successful response is a file."""
         response, _ = self._client.follow("HEAD", location)
-        finish(response)
+        response.finish()
         if response.status in _NO_HEAD:
             response, _ = self._client.follow("GET", location)
             response.close()
-            response.release_conn()
         if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
         check_file(response)
@@ -127,10 +125,9 @@ class HttpStorage:
                 raise StorageError(
                     "is no index page of a directory; give the input type FILE"
                 )
-            page = self._client.read(response, limit=MAX_PAGE)
+            page = response.read_document(MAX_PAGE)
         finally:
             response.close()
-            response.release_conn()
         return page.decode("utf-8", "surrogateescape")
 
     @contextmanager
@@ -157,7 +154,7 @@ class HttpStorage:
         *,
         given: Mapping[str, str] = MappingProxyType({}),
         part: Part | None = None,
-    ) -> Iterator[Any]:
+    ) -> Iterator[HttpResponse]:
         """Give the response that carries a file.
 
         Args:
@@ -172,28 +169,22 @@ class HttpStorage:
             yield response
         finally:
             response.close()
-            response.release_conn()
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; the server decides whether it replaces atomically."""
-
-        def body() -> ReadableBody | bytes:
-            return ReadableBody(source, advance) if source.size else b""
-
         is_post = begins_with_one(location, self._options.post)
         response, recipient = self._client.follow(
             "POST" if is_post else "PUT",
             location,
-            headers={
-                "Content-Length": str(source.size),
-                "Content-Type": "application/octet-stream",
-            },
-            body=body,
+            headers={"Content-Type": "application/octet-stream"},
+            body=SourceBody(source, advance),
         )
-        finish(response)
+        response.finish()
         check_written(response)
-        if not is_post:  # whose url need not be the file's
-            self._verify(recipient, source.size, tag_of(response))
+        if is_post:  # whose url need not be the file's
+            return ""
+        self._verify(recipient, source.size, tag_of(response))
+        return version_of(response)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""
@@ -223,7 +214,7 @@ class HttpStorage:
         """
         try:
             response = self._client.send(method, recipient, _UNCACHED)
-            finish(response)
+            response.finish()
             is_encoded = bool(response.headers.get("Content-Encoding"))
             is_other = tag and tag_of(response) not in ("", tag)
             if response.status != HTTPStatus.OK or is_encoded or is_other:

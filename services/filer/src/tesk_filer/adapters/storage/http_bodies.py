@@ -9,7 +9,6 @@ from typing import Protocol
 from tesk_filer.ports import Advance, Source, StorageError
 
 _CHUNK = 256 * 1024  # read at once; fits the caches of a processor
-_LARGE_CHUNK = 1024 * 1024
 
 
 class Digest(Protocol):
@@ -74,30 +73,31 @@ class FileBody:
             digest.update(data)
 
 
-class ReadableBody:
-    """A file as a body that is read, as urllib3 wants it; reports progress."""
+@dataclass(frozen=True, slots=True)
+class SourceBody:
+    """All of a file that is uploaded; reports progress as it is sent."""
 
-    def __init__(self, source: Source, advance: Advance) -> None:
-        """Send all of ``source``."""
-        self._source = source
-        self._advance = advance
-        self._position = 0
+    source: Source
+    advance: Advance
 
-    def __len__(self) -> int:
-        return self._source.size
+    @property
+    def size(self) -> int:
+        """See ``Body``."""
+        return self.source.size
 
-    def read(self, size: int = _LARGE_CHUNK) -> bytes:
-        """Return the next bytes.
+    def chunks(self) -> Iterator[bytes]:
+        """See ``Body``.
 
         Raises:
             StorageError: The file became shorter.
         """
-        left = self._source.size - self._position
-        wanted = min(size if size > 0 else _LARGE_CHUNK, left)
-        data = _read(self._source.descriptor, wanted, self._position)
-        self._position += len(data)
-        self._advance(len(data))
-        return data
+        offset = 0
+        while offset < self.source.size:
+            wanted = min(_CHUNK, self.source.size - offset)
+            data = _read(self.source.descriptor, wanted, offset)
+            offset += len(data)
+            yield data
+            self.advance(len(data))
 
 
 def _read(descriptor: int, size: int, position: int) -> bytes:

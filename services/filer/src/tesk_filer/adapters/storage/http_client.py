@@ -1,25 +1,26 @@
 """Sends requests of HTTP, follows redirects, and decides who gets which credentials.
 
-urllib3 is used directly: requests takes three times its CPU for a small file (ADR 34).
 Redirects are followed here, since each hop has credentials of its own, and passes the
 guard of urls.
 """
 
 import base64
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from urllib.parse import quote
 
-import urllib3
-
-from tesk_filer.adapters.storage.documents import read_document
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.http_connections import HttpConnections
+from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_cookies import Cookies
-from tesk_filer.adapters.storage.http_errors import explain
+from tesk_filer.adapters.storage.http_exchange import Body
+from tesk_filer.adapters.storage.http_pool import HttpPool, HttpRequest, Origin
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
-from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.credentials import (
     BearerToken,
     Credential,
@@ -32,10 +33,12 @@ from tesk_model.locations import Location
 Headers = Mapping[str, str]
 NO_HEADERS: Headers = MappingProxyType({})
 
-_OWN_HEADERS = {"Accept-Encoding": "identity", "User-Agent": "tesk-filer"}
+NO_BODY = BytesBody()
+
+_OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "tesk-filer"}
 _MAX_HOPS = 20
-_MAX_DRAINED = 64 * 1024  # bytes of a body that is not wanted
-_DRAIN_STALL = 1.0  # seconds; waiting longer is not worth a connection
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+_AS_WRITTEN = "%!$&'()*+,;=:@/?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +53,14 @@ class HttpClient:
     """Sends requests; thread-safe."""
 
     def __init__(
-        self,
-        *,
-        timeouts: Timeouts,
-        connections: int,
-        egress: Egress,
-        credentials: Credentials,
-        authorities: str = "",
+        self, pool: HttpPool, *, egress: Egress, credentials: Credentials
     ) -> None:
-        """Keep up to ``connections`` open to each host.
-
-        ``authorities``: see ``HttpOptions``.
-        """
-        self._stall = timeouts.stall.total_seconds()
-        self._timeout = urllib3.Timeout(
-            connect=timeouts.connect.total_seconds(), read=self._stall
-        )
+        """Send by ``pool``, which connects as ``egress`` allows."""
+        self._pool = pool
+        self._stall = pool.timeouts.stall.total_seconds()
         self._egress = egress
         self._credentials = credentials
         self._cookies = Cookies()
-        self._connections = HttpConnections(
-            egress,
-            connections=connections,
-            authorities=authorities,
-            stall=self._stall,
-        )
 
     def follow(
         self,
@@ -83,8 +69,8 @@ class HttpClient:
         *,
         headers: Headers = NO_HEADERS,
         given: Headers = NO_HEADERS,
-        body: Callable[[], Any] | None = None,
-    ) -> tuple[urllib3.BaseHTTPResponse, Recipient]:
+        body: Body = NO_BODY,
+    ) -> tuple[HttpResponse, Recipient]:
         """Send a request and follow redirects; return the last response and request.
 
         Args:
@@ -92,16 +78,14 @@ class HttpClient:
             location: Where it goes first.
             headers: Sent to every server.
             given: Sent to the server of ``location`` alone.
-            body: Returns the body anew for each request.
+            body: Sent anew with each request.
 
         Raises:
             StorageError: There is no response, or it redirects to what may not be used.
         """
         recipient = Recipient(location, self._credential_for(location))
         for _ in range(_MAX_HOPS):
-            response = self.send(
-                method, recipient, {**headers, **given}, body() if body else None
-            )
+            response = self.send(method, recipient, {**headers, **given}, body)
             try:
                 target = redirect_of(
                     method,
@@ -110,11 +94,11 @@ class HttpClient:
                     response.headers.get("Location", ""),
                 )
             except StorageError:
-                finish(response)
+                response.finish()
                 raise
             if target is None:
                 return response, recipient
-            finish(response)
+            response.finish()
             self._egress.check(target)
             # Some archives redirect to a login host.
             credential = self._credential_for(target)
@@ -131,46 +115,37 @@ class HttpClient:
         method: str,
         recipient: Recipient,
         headers: Headers = NO_HEADERS,
-        body: Any = None,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send one request; the response's body is to be read, and then finished."""
-        location = recipient.location
-        sent = {**_OWN_HEADERS, **headers}
-        if authorization := authorization_of(recipient.credential):
-            sent.setdefault("Authorization", authorization)
-        if cookie := self._cookies.header_for(location):
-            sent["Cookie"] = cookie
-        try:
-            response = self._connections.manager_of(location).urlopen(
-                method,
-                location.url.partition("#")[0],
-                headers=sent,
-                body=body,
-                timeout=self._timeout,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-            )
-        except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise explain(error) from error
-        self._cookies.store(location, response)
-        return response
-
-    def read(self, response: urllib3.BaseHTTPResponse, *, limit: int) -> bytes:
-        """Return the whole body of a small document.
+        body: Body = NO_BODY,
+    ) -> HttpResponse:
+        """Send one request and return its response; finish or close it.
 
         Raises:
-            StorageError: It is longer than ``limit`` bytes, or takes too long.
+            StorageError: There is no response.
         """
+        location = recipient.location
+        sent = {name.lower(): text for name, text in headers.items()}
+        if authorization := authorization_of(recipient.credential):
+            sent.setdefault("authorization", authorization)
+        if cookie := self._cookies.header_for(location):
+            sent["cookie"] = cookie
+        request = HttpRequest(
+            origin=Origin(location.scheme, location.host, location.port),
+            method=method,
+            target=target_of(location),
+            headers={**_OWN_HEADERS, **sent},
+            body=body,
+        )
         try:
-            return read_document(response.read1, limit=limit, stall=self._stall)
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise explain(error) from error
+            exchange = self._pool.send(request)
+        except OSError as error:
+            raise explain_connection(error) from error
+        response = HttpResponse(exchange, stall=self._stall)
+        self._cookies.store(location, response.cookies)
+        return response
 
     def close(self) -> None:
         """Close all connections."""
-        self._connections.close()
+        self._pool.close()
 
     def _credential_for(self, location: Location) -> Credential | None:
         found = with_login_of(location, self._credentials.find(location))
@@ -179,27 +154,42 @@ class HttpClient:
 
 def open_client(config: StorageConfig) -> HttpClient:
     """Return the client for the settings of storages."""
-    return HttpClient(
+    pool = HttpPool(
         timeouts=config.timeouts,
-        connections=config.connections,
-        egress=config.egress,
-        credentials=config.credentials,
+        size=config.idle_connections,
+        environ=config.environ,
         authorities=config.http.authorities,
+        egress=config.egress,
     )
+    return HttpClient(pool, egress=config.egress, credentials=config.credentials)
 
 
-def finish(response: urllib3.BaseHTTPResponse) -> None:
-    """Give the connection of a response back; a long rest of the body is not read."""
-    try:
-        left = response.length_remaining  # 0 after HEAD, whatever is announced
-        if left is not None and left <= _MAX_DRAINED:
-            read_document(response.read1, limit=_MAX_DRAINED, stall=_DRAIN_STALL)
-        else:
-            response.close()
-    except (urllib3.exceptions.HTTPError, OSError, StorageError):
-        response.close()
-    finally:
-        response.release_conn()
+def target_of(location: Location) -> str:
+    """Return path and query as a request names them: as written, but encoded.
+
+    Segments ``.`` and ``..`` are gone, as lists and credentials see the url.
+
+    Source:
+        RFC 3986, 2.1 and 5.2.4.
+    """
+    path = location.written
+    if "/." in path:
+        path = _without_dots(path)
+    written = _LONE_PERCENT.sub("%25", f"{path}{location.query}".partition("#")[0])
+    return quote(os.fsencode(written), safe=_AS_WRITTEN)
+
+
+def _without_dots(path: str) -> str:
+    kept: list[str] = []
+    *segments, last = path.split("/")[1:]
+    for segment in (*segments, "" if last in (".", "..") else last):
+        if segment == ".." and kept:
+            kept.pop()
+        elif segment not in (".", ".."):
+            kept.append(segment)
+    if last == ".." and len(kept) > 1:
+        del kept[-2]
+    return "/" + "/".join(kept)
 
 
 def authorization_of(credential: Credential | None) -> str:

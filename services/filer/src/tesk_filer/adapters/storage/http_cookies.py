@@ -3,6 +3,7 @@
 Archives redirect to a host of logins and back, and know by a cookie who comes.
 """
 
+from collections.abc import Sequence
 from email.message import Message
 from http.cookiejar import CookieJar
 from typing import Any, cast
@@ -25,9 +26,8 @@ class Cookies:
         self._jar.add_cookie_header(request)
         return request.get_header("Cookie", "")
 
-    def store(self, location: Location, response: Any) -> None:
-        """Keep what the response to a request sets."""
-        written = response.headers.getlist("Set-Cookie")
+    def store(self, location: Location, written: Sequence[str]) -> None:
+        """Keep what the response to a request sets: its ``Set-Cookie`` headers."""
         if written:
             self._jar.extract_cookies(
                 cast("Any", _Headers(written)), _request(location)
@@ -37,7 +37,7 @@ class Cookies:
 class _Headers:
     """The headers of a response, as ``CookieJar`` asks for them."""
 
-    def __init__(self, written: list[str]) -> None:
+    def __init__(self, written: Sequence[str]) -> None:
         self._message = Message()
         for value in written:
             self._message.add_header("Set-Cookie", value)

@@ -1,13 +1,9 @@
-"""Converts HTTP responses and exceptions of requests to ``StorageError``."""
+"""Converts HTTP responses to ``StorageError``."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any
 
-from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import ChangedError, Part, StorageError
 
@@ -31,16 +27,6 @@ _HINTS = {
     HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
 }
-# By name: neither requests nor urllib3 is loaded for it. In this order: most of
-# them are ValueErrors.
-_PERMANENT: Mapping[str, str] = MappingProxyType(
-    {
-        "InvalidProxyURL": "the url of the proxy is malformed; see HTTP_PROXY",
-        "InvalidSchema": "its proxy is of a kind that is not supported",
-        "InvalidHeader": "the server contradicts itself in what it announces",
-        "ValueError": "is not a valid url",
-    }
-)
 _DIGITS = 18  # of a length; more than any file has
 _MAX_REASON = 100  # characters of the reason phrase
 _MAX_RETRY_AFTER = timedelta(minutes=10)
@@ -150,17 +136,11 @@ def retry_after_of(response: Any) -> timedelta | None:
     text = response.headers.get("Retry-After", "")
     if text.isdecimal():
         return min(timedelta(seconds=int(text[:9])), _MAX_RETRY_AFTER)
+    # Imported here: it takes as much as a fortieth of a filer's start, and few need it.
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415
+
     try:
         delay = parsedate_to_datetime(text) - datetime.now(UTC)
     except (TypeError, ValueError, OverflowError):
         return None
     return max(timedelta(), min(delay, _MAX_RETRY_AFTER))
-
-
-def explain(error: BaseException) -> StorageError:
-    """Return what an exception of requests or urllib3 means."""
-    names = {kind.__name__ for kind in type(error).__mro__}
-    for name, message in _PERMANENT.items():
-        if name in names:
-            return StorageError(message)
-    return explain_connection(error)

@@ -9,14 +9,14 @@ Source:
 
 import math
 import select
-import socket
-import ssl
 import time
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Protocol
 
+from tesk_filer.adapters.storage.authorities import has_decrypted
 from tesk_filer.adapters.storage.http_head import ResponseHead
 from tesk_filer.ports import StorageError
 
@@ -35,10 +35,35 @@ class Body(Protocol):
         """Return its bytes, each time from the beginning."""
 
 
+class Peer(Protocol):
+    """What is needed of a socket, or of TLS through TLS."""
+
+    def fileno(self) -> int:
+        """Return the descriptor, to wait for."""
+
+    def sendall(self, data: bytes, /) -> object:
+        """Send all bytes."""
+
+    def recv(self, size: int, /) -> bytes:
+        """Return some bytes; none at the end."""
+
+    def recv_into(self, buffer: memoryview, size: int = 0, /) -> int:
+        """Put some bytes into ``buffer``; return how many."""
+
+    def settimeout(self, seconds: float | None, /) -> None:
+        """Set how long each call may take."""
+
+    def gettimeout(self) -> float | None:
+        """Return that time."""
+
+    def close(self) -> None:
+        """Close the connection."""
+
+
 class Connection:
     """A connection to a server or a proxy, for one request at a time."""
 
-    def __init__(self, peer: socket.socket, *, via_proxy: bool = False) -> None:
+    def __init__(self, peer: Peer, *, via_proxy: bool = False) -> None:
         """Use ``peer``, which has a timeout.
 
         Args:
@@ -47,7 +72,8 @@ class Connection:
         """
         self.via_proxy = via_proxy
         self._peer = peer
-        self._owns_peer = True
+        # Also when nobody uses it any more, and before the socket complains.
+        self._closing = weakref.finalize(self, _close, peer)
         self._head = ResponseHead()
         self._buffer = memoryview(bytearray(_BUFFER))
         self._poll = select.poll()
@@ -57,8 +83,7 @@ class Connection:
     def is_quiet(self) -> bool:
         """Whether the peer neither closed it nor sent anything unasked."""
         # What TLS has decrypted does not show at the socket.
-        decrypted = isinstance(self._peer, ssl.SSLSocket) and self._peer.pending()
-        return not decrypted and not self._poll.poll(0)
+        return not has_decrypted(self._peer) and not self._poll.poll(0)
 
     def send(self, head: bytes, body: Body, *, waits: bool = False) -> None:
         """Send a request.
@@ -98,19 +123,13 @@ class Connection:
                 raise TimeoutError
         return Response(self, head, method)
 
-    def __del__(self) -> None:
-        """Close what nobody uses any more."""
-        self.close()
-
     def close(self) -> None:
         """Close the connection."""
-        if self._owns_peer:
-            with suppress(OSError):
-                self._peer.close()
+        self._closing()
 
     def detach(self) -> None:
         """Leave the peer open and to the caller."""
-        self._owns_peer = False
+        self._closing.detach()
 
     def _deadline(self) -> float:
         return time.monotonic() + (self._peer.gettimeout() or math.inf)
@@ -173,12 +192,25 @@ class Response:
 
     def __init__(self, connection: Connection, head: ResponseHead, method: str) -> None:
         self.status = head.status
+        self.reason = head.reason
         self.headers: Mapping[str, str] = head.headers()
         self._connection = connection
         self._head = head
         self._left = self._length(method)
         if self._left is not None:
             self._left -= sum(map(len, head.body))
+
+    @property
+    def cookies(self) -> Sequence[str]:
+        """The values of ``Set-Cookie``."""
+        return self._head.values(b"set-cookie")
+
+    @property
+    def left(self) -> int | None:
+        """Bytes of the body that were not read; None if its length is not known."""
+        if self._left is None:
+            return 0 if self.has_ended else None
+        return self._left + sum(map(len, self._head.body))
 
     @property
     def has_ended(self) -> bool:
@@ -230,17 +262,18 @@ class Response:
             HTTPStatus.NOT_MODIFIED,
         ):
             return 0
-        codings = [
-            text.strip().lower()
-            for name, text in self._head.pairs
-            if name.lower() == b"transfer-encoding"
-        ]
+        codings = self._head.values(b"transfer-encoding")
         if codings:
-            if codings != [b"chunked"]:
+            if [each.strip().lower() for each in codings] != ["chunked"]:
                 raise StorageError("the server encodes what it sends, unasked")
             return None
         length = self.headers.get("content-length", "")
         return int(length) if length.isdecimal() else None
+
+
+def _close(peer: Peer) -> None:
+    with suppress(OSError):
+        peer.close()
 
 
 def format_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:

@@ -16,6 +16,13 @@ class ResponseHead:
 
     def __init__(self) -> None:
         self.parser = httptools.HttpResponseParser(self)
+        # What servers send that is no HTTP, and that every client understands. A
+        # request follows on the connection only if nothing is left over.
+        self.parser.set_dangerous_leniencies(
+            lenient_headers=True,
+            lenient_optional_cr_before_lf=True,
+            lenient_spaces_after_chunk_size=True,
+        )
         self.received = 0
         self.reset()
 
@@ -24,15 +31,29 @@ class ResponseHead:
         self.pairs: list[tuple[bytes, bytes]] = []
         self.body: list[bytes] = []
         self.status = 0
+        self.reason = ""
         self.is_final = False  # and not one of the heads before it
         self.has_ended = False
         self.has_surplus = False
         self.keeps_alive = False
 
     def headers(self) -> dict[str, str]:
-        """Return the headers; names are in lower case."""
-        pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.pairs]
-        return {name.lower(): value for name, value in pairs}
+        """Return the headers; names are in lower case.
+
+        Values of one that comes more than once are a list (RFC 9110, 5.3).
+        """
+        found: dict[str, str] = {}
+        for raw_name, raw_value in self.pairs:
+            name, value = (
+                raw_name.decode("latin-1").lower(),
+                raw_value.decode("latin-1"),
+            )
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
+
+    def values(self, name: bytes) -> list[str]:
+        """Return every value of a header whose values are no list, as ``set-cookie``."""
+        return [v.decode("latin-1") for n, v in self.pairs if n.lower() == name]
 
     def feed(self, data: memoryview) -> None:
         """Let the parser have what came.
@@ -46,7 +67,8 @@ class ResponseHead:
             if self.has_ended and self.is_final:
                 self.has_surplus = True
                 return
-            raise StorageError("the server does not answer in HTTP") from error
+            message = f"the server does not answer in HTTP ({error})"
+            raise StorageError(message) from error
 
     # Called by the parser.
 
@@ -56,6 +78,11 @@ class ResponseHead:
             self.has_surplus = True
         elif self.status:
             self.reset()
+
+    def on_status(self, reason: bytes) -> None:
+        """Take the reason phrase, or some of it."""
+        if not self.has_surplus:
+            self.reason += reason.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""

@@ -4,24 +4,24 @@ TLS is checked against the authorities that the environment or certifi names; pr
 those of the environment.
 """
 
-import base64
 import socket
 import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, unquote, urlsplit
 
-from tesk_filer.adapters.storage.authorities import open_client_tls
+from tesk_filer.adapters.storage.authorities import open_client_tls, open_tls
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_exchange import (
     Body,
     Connection,
+    Peer,
     Response,
     format_head,
 )
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.ports import StorageError
+from tesk_runtime.egress.proxies import HttpProxy, ProxySettingError, proxy_of
 
 _PORTS = {"http": 80, "https": 443}
 _BUNDLES = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
@@ -107,12 +107,15 @@ class HttpPool:
     Attributes:
         size: Maximum of idle connections.
         environ: Variables of the process: proxies and authorities of TLS.
+        authorities: File or folder of the certificates that are trusted; "": those that
+            ``environ`` names.
         egress: Connects to hosts that urls name; None: the operator names all.
     """
 
     timeouts: Timeouts
     size: int
     environ: Mapping[str, str]
+    authorities: str = ""
     egress: Egress | None = None
     _idle: list[tuple[Origin, Connection]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -176,8 +179,8 @@ class HttpPool:
             headers["content-length"] = str(request.body.size)
         if waits:
             headers["expect"] = "100-continue"
-        if connection.via_proxy:
-            headers |= _proxy_login(self._proxy(origin))
+        if connection.via_proxy and (proxy := self._proxy_of(origin)):
+            headers |= proxy.login
         try:
             head = format_head(request.method, target, headers)
             connection.send(head, request.body, waits=waits)
@@ -188,74 +191,57 @@ class HttpPool:
         return Exchange(response, self, origin, connection)
 
     def _connect(self, origin: Origin) -> Connection:
-        proxy = self._proxy(origin)
+        proxy = self._proxy_of(origin)
+        via_proxy = proxy is not None and origin.scheme == "http"
         peer = self._reach(origin, proxy)
         try:
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if proxy is not None and origin.scheme == "https":
-                _open_tunnel(peer, origin, _proxy_login(proxy))
+            if proxy is not None and proxy.is_secure:
+                peer = self._secure_proxy(peer, proxy)
+            found: Peer = peer
             if origin.scheme == "https":
-                peer = self._context().wrap_socket(peer, server_hostname=origin.host)
-            peer.settimeout(self.timeouts.stall.total_seconds())
+                if proxy is not None:
+                    _open_tunnel(peer, origin, proxy.login)
+                # Names in certificates have no dot at their end.
+                found = open_tls(self._context(), peer, origin.host.rstrip("."))
+            found.settimeout(self.timeouts.stall.total_seconds())
         except BaseException:
             peer.close()
             raise
-        via_proxy = proxy is not None and origin.scheme == "http"
-        return Connection(peer, via_proxy=via_proxy)
+        return Connection(found, via_proxy=via_proxy)
 
-    def _reach(self, origin: Origin, proxy: SplitResult | None) -> socket.socket:
+    def _proxy_of(self, origin: Origin) -> HttpProxy | None:
+        try:
+            return proxy_of(origin.scheme, origin.host, origin.port, self.environ)
+        except ProxySettingError as error:
+            raise StorageError(str(error)) from error
+
+    def _reach(self, origin: Origin, proxy: HttpProxy | None) -> socket.socket:
         timeout = self.timeouts.connect.total_seconds()
-        port = origin.port or _PORTS[origin.scheme]
         if proxy is None:
+            port = origin.port or _PORTS[origin.scheme]
             if self.egress is not None:
                 return self.egress.connect(origin.host, port, timeout)
             return socket.create_connection((origin.host, port), timeout)
         if self.egress is not None:
             self.egress.check_proxied(origin.host)
-        place = (proxy.hostname or "", proxy.port or _PORTS["http"])
         try:
-            return socket.create_connection(place, timeout)
+            return socket.create_connection((proxy.host, proxy.port), timeout)
         except OSError as error:
             raise ProxyError from error
 
-    def _proxy(self, origin: Origin) -> SplitResult | None:
-        url = self._variable(f"{origin.scheme}_proxy") or self._variable("all_proxy")
-        excluded = self._variable("no_proxy")
-        if not url or (excluded and _is_excluded(origin, excluded)):
-            return None
-        proxy = urlsplit(url if "://" in url else f"http://{url}")
-        if proxy.scheme != "http":
-            raise StorageError(
-                f"a proxy by {proxy.scheme} is not supported; give one by http"
-            )
-        return proxy
-
-    def _variable(self, name: str) -> str:
-        return self.environ.get(name) or self.environ.get(name.upper(), "")
+    def _secure_proxy(self, peer: socket.socket, proxy: HttpProxy) -> socket.socket:
+        try:
+            return self._context().wrap_socket(peer, server_hostname=proxy.host)
+        except OSError as error:
+            raise ProxyError from error
 
     def _context(self) -> ssl.SSLContext:
         with self._lock:
             if self._tls is None:
                 named = filter(None, map(self.environ.get, _BUNDLES))
-                self._tls = open_client_tls(next(named, ""))
+                self._tls = open_client_tls(self.authorities or next(named, ""))
             return self._tls
-
-
-def _is_excluded(origin: Origin, excluded: str) -> bool:
-    # Only where there are proxies: the import costs as much as a small transfer.
-    from urllib.request import (  # type: ignore[attr-defined]  # noqa: PLC0415
-        proxy_bypass_environment,
-    )
-
-    return bool(proxy_bypass_environment(origin.authority, {"no": excluded}))
-
-
-def _proxy_login(proxy: SplitResult | None) -> dict[str, str]:
-    if proxy is None or proxy.username is None:
-        return {}
-    login = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
-    encoded = base64.b64encode(login.encode()).decode()
-    return {"proxy-authorization": f"Basic {encoded}"}
 
 
 class _Nothing:

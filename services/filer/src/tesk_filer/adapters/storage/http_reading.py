@@ -9,10 +9,9 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-import urllib3
-
 from tesk_filer.adapters.storage.http_digests import checksums_of
-from tesk_filer.adapters.storage.http_errors import explain, whole_length_of
+from tesk_filer.adapters.storage.http_errors import whole_length_of
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.ports import ChangedError, Part, Stat
 
 # What stays in the cache of a processor; a mebibyte costs twice the time.
@@ -72,7 +71,7 @@ class Download:
     executable = False
     descriptor = None
 
-    def __init__(self, response: urllib3.BaseHTTPResponse, part: Part | None) -> None:
+    def __init__(self, response: HttpResponse, part: Part | None) -> None:
         """Read the body of ``response``, from the beginning of ``part`` on."""
         self._response = response
         is_part = response.status == HTTPStatus.PARTIAL_CONTENT
@@ -101,10 +100,7 @@ class Download:
         return data
 
     def _receive(self, size: int) -> bytes:
-        try:
-            return self._response.read(min(size, _BLOCK))
-        except Exception as error:  # urllib3 lets those of the socket pass
-            raise explain(error) from error
+        return self._response.read(min(size, _BLOCK))
 
 
 def _tag_of(response: Any) -> str:

@@ -6,12 +6,9 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
-from tesk_filer.adapters.storage.http_client import (
-    HttpClient,
-    authorization_of,
-    finish,
-)
+from tesk_filer.adapters.storage.http_client import HttpClient, authorization_of
 from tesk_filer.adapters.storage.http_errors import check_file
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.domain.credentials import with_login_of
 from tesk_filer.ports import Credentials, StorageError
 from tesk_model.locations import InvalidLocationError, Location, parse_location
@@ -64,16 +61,16 @@ def read_document(
     )
     try:
         if response.status >= HTTPStatus.BAD_REQUEST:
-            said = _said(client, response)
+            said = _said(response)
             try:
                 check_file(response)
             except StorageError as error:
                 error.message += said
                 raise
         check_file(response)
-        text = client.read(response, limit=_MAX_DOCUMENT)
+        text = response.read_document(_MAX_DOCUMENT)
     finally:
-        finish(response)
+        response.close()
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -114,13 +111,13 @@ def given_headers(pairs: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def _said(client: HttpClient, response: Any) -> str:
+def _said(response: HttpResponse) -> str:
     """Return the kind of an error of htsget; "" if there is none.
 
     Not its message: a server may repeat there what it was sent.
     """
     try:
-        kind = json.loads(client.read(response, limit=_MAX_ERROR))["htsget"]["error"]
+        kind = json.loads(response.read_document(_MAX_ERROR))["htsget"]["error"]
     except (StorageError, ValueError, RecursionError, LookupError, TypeError):
         return ""
     return f" ({kind})" if kind in _KINDS else ""

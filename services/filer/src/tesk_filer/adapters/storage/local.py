@@ -10,17 +10,17 @@ where it is named, left out of the listing of a folder above it, with a note.
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Self
 
-from tesk_filer.adapters.copying import copy_descriptor
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.local_access import (
     LocalAccess,
     Target,
     explain,
 )
+from tesk_filer.adapters.storage.local_batch import GroupSyncs, LocalBatch, open_batch
 from tesk_filer.adapters.storage.local_folders import LocalFolders
 from tesk_filer.adapters.storage.local_listing import (
     SEPARATOR,
@@ -28,12 +28,17 @@ from tesk_filer.adapters.storage.local_listing import (
     etag_of,
     identity_of,
 )
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.storage.local_writing import (
+    FOLDER,
+    replace,
+    sync_folder,
+    write_temporary,
+)
+from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
     ChangedError,
-    Checksums,
     Cursor,
     Entry,
     Page,
@@ -45,31 +50,37 @@ from tesk_filer.ports import (
 from tesk_model.locations import Location
 from tesk_runtime.protected_paths import ProtectedPaths
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
+_SPECIAL = "is neither a file nor a directory"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _File:
-    """An open file; satisfies ``ports.Reader``."""
+    """An open file, closed at the end of a block; satisfies ``ports.Reader``."""
 
-    opened: int
-    size: int
-    etag: str
-    executable: bool
-    part: Part | None
-    checksums: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
-    has_parts: bool = False  # the kernel copies faster
+    checksums = NO_CHECKSUMS
+    has_parts = False  # the kernel copies faster
 
-    @property
-    def descriptor(self) -> int | None:
-        return None if self.part else self.opened
+    def __init__(
+        self, opened: int, found: os.stat_result, etag: str, part: Part | None
+    ) -> None:
+        self._opened = opened
+        self._part = part
+        self.size = found.st_size
+        self.etag = etag
+        self.executable = bool(found.st_mode & stat.S_IXUSR)
+        self.descriptor = None if part else opened
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._opened)
 
     def read(self, size: int) -> bytes:
-        if self.part is None:
-            return os.read(self.opened, size)
-        left = self.part.stop - os.lseek(self.opened, 0, os.SEEK_CUR)
-        return os.read(self.opened, min(size, left)) if left > 0 else b""
+        if self._part is None:
+            return os.read(self._opened, size)
+        left = self._part.stop - os.lseek(self._opened, 0, os.SEEK_CUR)
+        return os.read(self._opened, min(size, left)) if left > 0 else b""
 
 
 class LocalStorage:
@@ -93,17 +104,13 @@ class LocalStorage:
             roots, read_roots=read_roots, protected=protected or ProtectedPaths()
         )
         self._folders = LocalFolders(self._access)
+        self._syncs = GroupSyncs()
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        target = self._access.resolve(location.path)
-        try:
-            with self._access.parent(target) as (directory, name):
-                found = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        except OSError as error:
-            if error.errno in _ABSENT:
-                return None
-            raise explain(error) from error
+        found = self._status(location)
+        if found is None:
+            return None
         if stat.S_ISDIR(found.st_mode):
             return Stat(is_directory=True)
         return Stat(size=found.st_size, etag=etag_of(found))
@@ -115,11 +122,12 @@ class LocalStorage:
         folder = Target(path, int(own_until))
         try:
             with self._access.parent(folder) as (directory, name):
-                descriptor = os.open(name, _DIRECTORY, dir_fd=directory)
+                descriptor = os.open(name, FOLDER, dir_fd=directory)
         except OSError as error:
-            if error.errno == errno.ENOTDIR and self.stat(location) is not None:
+            if error.errno == errno.ENOTDIR and (found := self._status(location)):
+                is_file = stat.S_ISREG(found.st_mode)
                 message = "is a file; give the input type FILE"
-                raise StorageError(message) from error
+                raise StorageError(message if is_file else _SPECIAL) from error
             raise explain(error) from error
         try:
             found = os.fstat(descriptor)
@@ -145,36 +153,24 @@ class LocalStorage:
         target = self._access.resolve(location.path)
         return SEPARATOR.join(["", target.path, str(target.own_until)])
 
-    @contextmanager
     def open(
         self, location: Location, *, part: Part | None = None, known: Stat | None = None
-    ) -> Iterator[_File]:
+    ) -> _File:
         """See ``Storage``."""
         try:
-            descriptor = self._folders.open(location.path)
+            descriptor, found = self._folders.open(location.path)
         except OSError as error:
             raise explain(error) from error
         try:
-            found = os.fstat(descriptor)
-            if stat.S_ISDIR(found.st_mode):
-                raise StorageError("is a directory; give the input type DIRECTORY")
-            if not stat.S_ISREG(found.st_mode):
-                raise StorageError("is not a regular file")
-            if known is not None and known.etag not in ("", etag_of(found)):
-                raise ChangedError
+            etag = _check_file(found, known)
             if part:
                 os.lseek(descriptor, part.start, os.SEEK_SET)
-            yield _File(
-                opened=descriptor,
-                part=part,
-                size=found.st_size,
-                etag=etag_of(found),
-                executable=bool(found.st_mode & stat.S_IXUSR),
-            )
-        finally:
+        except BaseException:
             os.close(descriptor)
+            raise
+        return _File(descriptor, found, etag, part)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; durable when it returns."""
         target = self._access.resolve(location.path, write=True)
         try:
@@ -182,14 +178,31 @@ class LocalStorage:
                 _replace(directory, name, source, advance)
         except OSError as error:
             raise explain(error) from error
+        return ""
 
-    def check_write(self, location: Location) -> None:
+    def batch(self) -> AbstractContextManager[LocalBatch]:
+        """See ``WritesBatches``."""
+        return open_batch(self._access, self._syncs)
+
+    def _status(self, location: Location) -> os.stat_result | None:
+        target = self._access.resolve(location.path)
+        try:
+            with self._access.parent(target) as (directory, name):
+                return os.stat(name, dir_fd=directory, follow_symlinks=False)
+        except OSError as error:
+            if error.errno in _ABSENT:
+                return None
+            raise explain(error) from error
+
+    def check_write(self, location: Location) -> WriteFound:
         """See ``ChecksWrites``."""
         target = self._access.resolve(location.path, write=True)
         try:
             self._access.check_write(target)
         except OSError as error:
             raise explain(error) from error
+        message = "a file can be written in its folder; none was"
+        return WriteFound(Verdict.OK, message)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
@@ -201,35 +214,19 @@ class LocalStorage:
             raise explain(error) from error
 
 
+def _check_file(found: os.stat_result, known: Stat | None) -> str:
+    """Return the ETag of an open file, if it can be read and is the one that is known."""
+    if stat.S_ISDIR(found.st_mode):
+        raise StorageError("is a directory; give the input type DIRECTORY")
+    if not stat.S_ISREG(found.st_mode):
+        raise StorageError("is not a regular file")
+    etag = etag_of(found)
+    if known is not None and known.etag not in ("", etag):
+        raise ChangedError
+    return etag
+
+
 def _replace(directory: int, name: str, source: Source, advance: Advance) -> None:
-    temporary = temporary_name(name, source.tag)
-    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    mode = 0o777 if source.executable else 0o666  # less the umask
-    target = os.open(temporary, flags, mode, dir_fd=directory)
-    try:
-        try:
-            os.lseek(source.descriptor, 0, os.SEEK_SET)
-            size = copy_descriptor(source.descriptor, target, source.size, advance)
-            if size != source.size:
-                message = (
-                    f"changed while it was copied: {size} bytes, not {source.size}"
-                )
-                raise StorageError(message, transient=True)
-            os.fsync(target)
-        finally:
-            os.close(target)
-        os.replace(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary, dir_fd=directory)
-        raise
-    with suppress(PermissionError):  # of a folder without the right to read
-        _sync(directory)
-
-
-def _sync(directory: int) -> None:
-    descriptor = os.open(".", _DIRECTORY, dir_fd=directory)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    temporary = write_temporary(directory, name, source, advance, synced=True)
+    replace(directory, temporary, name)
+    sync_folder(directory)

@@ -129,8 +129,13 @@ class LocalAccess:
             except FileNotFoundError:
                 path = path.rpartition("/")[0]
 
-    def below(self, folder: Target, name: str, status: os.stat_result) -> Target:
+    def below(self, folder: Target, name: str, status: os.stat_result | None) -> Target:
         """Return the target of an entry of an allowed folder that is not a link.
+
+        Args:
+            folder: The allowed folder.
+            name: Of the entry.
+            status: Of the entry; None: there is none yet.
 
         Raises:
             ProtectedError: It is protected.
@@ -138,7 +143,8 @@ class LocalAccess:
         path = f"{folder.path.rstrip('/')}/{name}"
         if what := self._protected.match_name(path):
             raise ProtectedError(format_refusal(what))
-        self._check(status, own=path.count("/") <= folder.own_until)
+        if status is not None:
+            self._check(status, own=path.count("/") <= folder.own_until)
         return Target(path, folder.own_until)
 
     def _check(self, status: os.stat_result, *, own: bool) -> None:

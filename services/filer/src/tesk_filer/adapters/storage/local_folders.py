@@ -28,8 +28,8 @@ class LocalFolders:
         self._opened = OpenDirectories()
         self._targets: dict[str, Target] = {}
 
-    def open(self, path: str) -> int:
-        """Open a file for reading and return its descriptor.
+    def open(self, path: str) -> tuple[int, os.stat_result]:
+        """Open a file for reading; return its descriptor, and its status.
 
         Raises:
             StorageError: It may not be used.
@@ -44,9 +44,10 @@ class LocalFolders:
                     raise
         target = self._access.resolve(path)
         with self._access.parent(target) as (directory, last):
-            return os.open(last, _FLAGS, dir_fd=directory)
+            descriptor = os.open(last, _FLAGS, dir_fd=directory)
+        return descriptor, os.fstat(descriptor)
 
-    def _open_in(self, above: str, name: str) -> int:
+    def _open_in(self, above: str, name: str) -> tuple[int, os.stat_result]:
         status = os.stat(above)  # noqa: PTH116 - for each file
         key = f"{status.st_dev:x}:{status.st_ino:x}:{above}"
         with self._opened.use(key, partial(self._open_folder, above, key)) as folder:
@@ -58,7 +59,7 @@ class LocalFolders:
         except BaseException:
             os.close(descriptor)
             raise
-        return descriptor
+        return descriptor, found
 
     def _open_folder(self, above: str, key: str) -> int:
         """Open a folder after all checks; ENOENT: it is not for use as a whole."""

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -90,11 +91,14 @@ class ObjectService(Protocol):
         It takes one request: what is not known the response says.
         """
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
-        """Write an object, verified, whole or not at all."""
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
+        """Write an object, verified, whole or not at all; see ``Storage.write``."""
 
     def delete(self, name: ObjectName) -> None:
         """Delete an object, if there is one."""
+
+    def check_put(self, name: ObjectName) -> WriteFound:
+        """Tell whether an object could be written; see ``ChecksWrites.check_write``."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -151,13 +155,17 @@ class ObjectStorage:
                 raise
             raise StorageError(self._absence(name)) from error
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; an object appears whole or not at all."""
-        self._service.put(self._file(location), source, advance)
+        return self._service.put(self._file(location), source, advance)
 
     def remove(self, location: Location) -> None:
         """See ``usecases.checks.Removes``."""
         self._service.delete(self._file(location))
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``."""
+        return self._service.check_put(self._file(location))
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""

@@ -4,47 +4,24 @@ What a service calls its errors is a ``Dialect``; when a request may be repeated
 rule for all of them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
-from tesk_filer.adapters.storage.documents import read_document
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_errors import retry_after_of
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import whole_size
-from tesk_filer.adapters.storage.http_pool import (
-    Exchange,
-    HttpPool,
-    HttpRequest,
-    Origin,
-)
+from tesk_filer.adapters.storage.http_pool import HttpPool, HttpRequest, Origin
+from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.ports import ChangedError, Part, Stat, StorageError
 
-_MAX_DOCUMENT = 64 * 1024 * 1024  # bytes of a listing; more than any service sends
 _NONE: Mapping[str, str] = MappingProxyType({})
 _NOTHING = BytesBody()
-
-
-class Headers(Mapping[str, str]):
-    """Headers of a response, by names in any case."""
-
-    def __init__(self, headers: Mapping[str, str]) -> None:
-        """Take headers whose names are in lower case."""
-        self._headers = headers
-
-    def __getitem__(self, name: str) -> str:
-        return self._headers[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._headers)
-
-    def __len__(self) -> int:
-        return len(self._headers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,43 +43,6 @@ class Request:
         """The url with its query."""
         query = urlencode(self.query, quote_via=quote)
         return f"{self.url}?{query}" if query else self.url
-
-
-class RestResponse:
-    """A response; close it."""
-
-    def __init__(self, exchange: Exchange, *, stall: float) -> None:
-        self._exchange = exchange
-        self._stall = stall
-        self.status = exchange.response.status
-        self.headers = Headers(exchange.response.headers)
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes of the body, at most ``size``; empty at the end.
-
-        Raises:
-            StorageError: The rest cannot be read.
-        """
-        try:
-            return self._exchange.response.read(size)
-        except OSError as error:
-            raise explain_connection(error) from error
-
-    def read_document(self) -> bytes:
-        """Return all of the body, and close the response.
-
-        Raises:
-            StorageError: It is larger than any listing, takes too long, or cannot be
-                read.
-        """
-        try:
-            return read_document(self.read, limit=_MAX_DOCUMENT, stall=self._stall)
-        finally:
-            self.close()
-
-    def close(self) -> None:
-        """Let the connection go."""
-        self._exchange.close()
 
 
 class ServiceError(RefusedError):
@@ -131,12 +71,12 @@ class Dialect:
     """
 
     name: str
-    code_of: Callable[[RestResponse], str]
+    code_of: Callable[[HttpResponse], str]
     texts: Mapping[str, str]
     transient: frozenset[str] = frozenset()
     of_bucket: frozenset[str] = frozenset()
 
-    def error_of(self, response: RestResponse) -> StorageError:
+    def error_of(self, response: HttpResponse) -> StorageError:
         """Return the error that a response tells; the response is read to its end."""
         status = response.status
         code = self.code_of(response)
@@ -184,7 +124,7 @@ class RestClient:
         timeouts = self._pool.timeouts
         return timeouts.connect.total_seconds(), timeouts.stall.total_seconds()
 
-    def send(self, request: Request) -> RestResponse:
+    def send(self, request: Request) -> HttpResponse:
         """Return the response, whatever its status; its body is not read.
 
         Raises:
@@ -210,7 +150,7 @@ class RestClient:
             )
         except OSError as error:
             raise explain_connection(error) from error
-        return RestResponse(exchange, stall=self.timeout[1])
+        return HttpResponse(exchange, stall=self.timeout[1])
 
     def close(self) -> None:
         """Close all connections."""
@@ -223,7 +163,7 @@ class Download:
     executable = False
     descriptor = None
 
-    def __init__(self, response: RestResponse, found: Stat) -> None:
+    def __init__(self, response: HttpResponse, found: Stat) -> None:
         """Read the body of ``response``; ``found`` is the whole file."""
         self._response = response
         self.size = found.size
@@ -237,7 +177,7 @@ class Download:
 
 
 def opened(
-    response: RestResponse, part: Part | None, known: Stat | None, told: Stat
+    response: HttpResponse, part: Part | None, known: Stat | None, told: Stat
 ) -> Download:
     """Return the reader of a response to GET.
 

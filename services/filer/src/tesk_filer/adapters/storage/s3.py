@@ -24,6 +24,7 @@ from tesk_filer.adapters.storage.s3_messages import parse_listing
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
 from tesk_filer.adapters.storage.s3_uploads import ONE_REQUEST, S3Uploads
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
     ChangedError,
@@ -92,15 +93,20 @@ class S3Objects:
         with self._requests.send(request) as response:
             yield _Download(response, part, known)
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """See ``ObjectService``."""
-        self._uploads.write(name.location, source, advance)
+        etag = self._uploads.write(name.location, source, advance)
         if source.size > ONE_REQUEST:
             verify_size(self, name, source.size)
+        return etag
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
         self._call("DELETE", name)
+
+    def check_put(self, name: ObjectName) -> WriteFound:
+        """See ``ObjectService``."""
+        return self._uploads.check(name.location)
 
     def close(self) -> None:
         """See ``ObjectService``."""
@@ -146,7 +152,7 @@ class _Download:
 def open_storage(config: StorageConfig) -> ObjectStorage:
     """Return the storage of s3."""
     pool = HttpPool(
-        timeouts=config.timeouts, size=config.connections * 2, environ=config.environ
+        timeouts=config.timeouts, size=config.idle_connections, environ=config.environ
     )
     requests = S3Requests(
         pool=pool,

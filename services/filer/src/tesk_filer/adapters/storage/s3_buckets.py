@@ -59,9 +59,9 @@ class S3Buckets:
         """See ``Storage``."""
         return self._of(location).open(location, part=part, known=known)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``."""
-        self._of(location).write(location, source, advance)
+        return self._of(location).write(location, source, advance)
 
     def remove(self, location: Location) -> None:
         """See ``usecases.checks.Removes``."""
@@ -90,7 +90,7 @@ def open_storage(config: StorageConfig) -> Storage:
         clients = S3Clients(
             config.credentials,
             timeouts=config.timeouts,
-            connections=config.connections * 2,
+            connections=config.idle_connections,
         )
         return ObjectStorage(S3SdkObjects(clients))
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tesk_filer.adapters.storage.access_tokens import within_deadline
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint
 from tesk_filer.domain.credentials import S3Keys
@@ -122,8 +123,7 @@ class AwsEnvironment:
         )
 
         try:
-            found = self._open_session().get_credentials()
-            frozen = found.get_frozen_credentials() if found else None
+            frozen = within_deadline(self._ask_library)
         except HTTPClientError as error:
             raise explain_connection(error) from error
         except BotoCoreError as error:
@@ -135,6 +135,11 @@ class AwsEnvironment:
             secret_key=frozen.secret_key or "",
             session_token=frozen.token or "",
         )
+
+    def _ask_library(self) -> Any:
+        """Return what botocore finds; it may ask services, without a deadline."""
+        found = self._open_session().get_credentials()
+        return found.get_frozen_credentials() if found else None
 
     def _open_session(self) -> Any:
         from botocore.session import Session  # noqa: PLC0415 - see the module

@@ -61,6 +61,15 @@ def parse_upload_id(body: bytes) -> str:
     return found
 
 
+def parse_completed(body: bytes) -> str:
+    """Return the ETag in the response to ``CompleteMultipartUpload``; "" without one."""
+    try:
+        root = _parse(body, "CompleteMultipartUploadResult")
+    except StorageError:
+        return ""  # some services answer with nothing
+    return _text(root, "ETag")
+
+
 def parse_error(body: bytes) -> ErrorMessage:
     """Read the error of a response, as far as it has one."""
     try:

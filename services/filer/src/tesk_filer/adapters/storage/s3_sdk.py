@@ -18,6 +18,9 @@ from tesk_filer.adapters.storage.s3_checksums import read_checksums
 from tesk_filer.adapters.storage.s3_clients import S3Clients
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError
 from tesk_filer.adapters.storage.s3_sdk_errors import translated_sdk_errors
+from tesk_filer.adapters.storage.s3_uploads import UNABORTED_CURE
+from tesk_filer.adapters.storage.write_checks import check_by_upload
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
     ChangedError,
@@ -115,29 +118,46 @@ class S3SdkObjects:
         with stream:
             yield _Download(stream, part, found)
 
-    def put(self, name: ObjectName, source: Source, advance: Advance) -> None:
-        """See ``ObjectService``."""
+    def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
+        """See ``ObjectService``; smart_open does not say what large files are."""
         os.lseek(source.descriptor, 0, os.SEEK_SET)
         with self._client(name) as client:
             if source.size <= _ONE_REQUEST:
                 advance(0)  # the last chance to stop
                 with os.fdopen(source.descriptor, "rb", closefd=False) as body:
-                    client.put_object(
+                    written = client.put_object(
                         Bucket=name.bucket,
                         Key=name.key,
                         Body=body,
                         ContentLength=source.size,
                     )
                 advance(source.size)
-                return
+                return written.get("ETag", "")
             with self._large_writes:
                 _write_parts(client, name, source, advance)
         verify_size(self, name, source.size)
+        return ""
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
         with self._client(name) as client:
             client.delete_object(Bucket=name.bucket, Key=name.key)
+
+    def check_put(self, name: ObjectName) -> WriteFound:
+        """See ``ObjectService``."""
+
+        def begin() -> str:
+            with self._client(name) as client:
+                begun = client.create_multipart_upload(Bucket=name.bucket, Key=name.key)
+                return begun["UploadId"]
+
+        def abort(upload: str) -> None:
+            with self._client(name) as client:
+                client.abort_multipart_upload(
+                    Bucket=name.bucket, Key=name.key, UploadId=upload
+                )
+
+        return check_by_upload(begin, abort, cure=UNABORTED_CURE)
 
     def close(self) -> None:
         """See ``ObjectService``."""

@@ -19,12 +19,16 @@ from tesk_filer.adapters.storage.part_uploads import (
     split,
 )
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
+from tesk_filer.adapters.storage.s3_errors import S3RefusedError
 from tesk_filer.adapters.storage.s3_messages import (
     format_parts,
+    parse_completed,
     parse_error,
     parse_upload_id,
 )
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
+from tesk_filer.adapters.storage.write_checks import check_by_upload, untold
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import Advance, HaltedError, Part, Source, StorageError
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
@@ -39,6 +43,9 @@ _MAX_PART = 5 * 1024 * _MIB
 _PART_TRIES = 4
 _BACKOFF = timedelta(seconds=0.5)
 _MAX_BACKOFF = timedelta(seconds=8)
+_WITHOUT_PARTS = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+UNABORTED_CURE = "allow s3:AbortMultipartUpload, or let a rule of the bucket remove incomplete uploads"
+"""What removes an upload that could not be aborted."""
 
 
 def part_size(size: int) -> int:
@@ -68,17 +75,42 @@ class S3Uploads:
     _threads: ThreadPoolExecutor | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage.write``; an object appears whole or not at all."""
         advance(0)  # the last chance to stop an empty file
         if source.size > ONE_REQUEST:
             upload = _PartsUpload(self.requests, location, source, advance)
-            upload.run(self._workers(), min(self.parallel, _AT_ONCE))
-            return
+            return upload.run(self._workers(), min(self.parallel, _AT_ONCE))
         body = FileBody(source.descriptor, 0, source.size, advance)
         put = S3Request(method="PUT", location=location, key=location.path)
-        _send_verified(self.requests, put, body)
+        etag = _send_verified(self.requests, put, body)
         advance(source.size)
+        return etag
+
+    def check(self, location: Location) -> WriteFound:
+        """Tell whether an object could be written.
+
+        Source:
+            Amazon S3, "CreateMultipartUpload": it needs the permission to put the
+            object, and until the upload is completed there is no object.
+        """
+        put = S3Request(method="PUT", location=location, key=location.path)
+
+        def abort(upload: str) -> None:
+            try:
+                self.requests.call(_aborted(put, upload))
+            except S3RefusedError as error:
+                if error.code != "NoSuchUpload":
+                    raise
+
+        try:
+            return check_by_upload(
+                lambda: _begin(self.requests, put), abort, cure=UNABORTED_CURE
+            )
+        except S3RefusedError as error:
+            if error.code not in _WITHOUT_PARTS:
+                raise
+            return untold("the service has no uploads in parts")
 
     def close(self) -> None:
         """End the threads."""
@@ -113,11 +145,14 @@ class _PartsUpload:
         self._etags: list[str] = []
         self._failure: BaseException | None = None
 
-    def run(self, workers: ThreadPoolExecutor, parallel: int) -> None:
-        """Send all parts; on any failure remove those that were sent."""
+    def run(self, workers: ThreadPoolExecutor, parallel: int) -> str:
+        """Send all parts; on any failure remove those that were sent.
+
+        Returns:
+            The ETag of the object; "" if the service does not say.
+        """
         parts = list(split(self._source.size, part_size(self._source.size)))
-        create = replace(self._request, method="POST", query={"uploads": ""})
-        self._upload = parse_upload_id(self._requests.call(create)[1])
+        self._upload = _begin(self._requests, self._request)
         self._etags = [""] * len(parts)
         numbered = {part: index for index, part in enumerate(parts)}
         try:
@@ -127,7 +162,7 @@ class _PartsUpload:
                 lambda part: self._send_or_stop(numbered[part], part),
                 at_once=parallel,
             )
-            self._complete()
+            return self._complete()
         except BaseException:
             self._abort()
             if self._failure is not None:
@@ -166,7 +201,7 @@ class _PartsUpload:
         self._etags[index] = retry(send)
         self._proceed(body.size)
 
-    def _complete(self) -> None:
+    def _complete(self) -> str:
         content = format_parts(self._etags)
         complete = replace(
             self._request,
@@ -177,15 +212,27 @@ class _PartsUpload:
             sha256=hashlib.sha256(content).hexdigest(),
         )
         # A failure may come after the status: joining parts takes long.
-        error = parse_error(self._requests.call(complete)[1])
+        told = self._requests.call(complete)[1]
+        error = parse_error(told)
         if error.code:
             message = f"S3 did not join its parts: {error.message} ({error.code})"
             raise StorageError(message, transient=True)
+        return parse_completed(told)
 
     def _abort(self) -> None:
-        query = {"uploadId": self._upload}
         with suppress(StorageError):
-            self._requests.call(replace(self._request, method="DELETE", query=query))
+            self._requests.call(_aborted(self._request, self._upload))
+
+
+def _begin(requests: S3Requests, put: S3Request) -> str:
+    """Begin an upload in parts of what ``put`` would write; return its id."""
+    create = replace(put, method="POST", query={"uploads": ""})
+    return parse_upload_id(requests.call(create)[1])
+
+
+def _aborted(put: S3Request, upload: str) -> S3Request:
+    """Return the request that aborts an upload in parts."""
+    return replace(put, method="DELETE", query={"uploadId": upload})
 
 
 def _send_verified(requests: S3Requests, request: S3Request, body: FileBody) -> str:

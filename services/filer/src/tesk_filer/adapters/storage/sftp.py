@@ -19,9 +19,15 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     encode,
     string,
 )
-from tesk_filer.adapters.storage.sftp_writing import make_folders, remove, write_file
+from tesk_filer.adapters.storage.sftp_writing import (
+    check_place,
+    make_folders,
+    remove,
+    write_file,
+)
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
     Credentials,
@@ -119,7 +125,7 @@ class SftpStorage:
                 # Nobody needs to know whether closing succeeds.
                 session.forget(*session.request((Kind.CLOSE, string(handle))))
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; a hidden file is renamed when it is complete."""
         incomplete: set[str] = set()
         try:
@@ -140,6 +146,13 @@ class SftpStorage:
                     for each in incomplete:
                         remove(connection.session, each)
             raise
+        return ""
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``."""
+        with self._connections.lend(location) as connection:
+            path = connection.absolute_path(location.path)
+            return check_place(connection.session, path)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""

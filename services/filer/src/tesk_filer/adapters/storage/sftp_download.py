@@ -7,10 +7,10 @@ from tesk_filer.adapters.storage.sftp_connection import translated_errors
 from tesk_filer.adapters.storage.sftp_protocol import (
     Attributes,
     Kind,
-    SftpSession,
     attributes_of,
     string,
 )
+from tesk_filer.adapters.storage.sftp_session import SftpSession
 from tesk_filer.adapters.storage.sftp_streams import SftpReading
 from tesk_filer.ports import (
     NO_CHECKSUMS,

@@ -7,7 +7,6 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     Attributes,
     Kind,
     SftpError,
-    SftpSession,
     Status,
     attributes_of,
     data_of,
@@ -15,6 +14,7 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     names_of,
     string,
 )
+from tesk_filer.adapters.storage.sftp_session import SftpSession
 from tesk_filer.ports import StorageError
 from tesk_model.locations import printable
 

@@ -1,8 +1,7 @@
 """Reads and writes a file over SFTP, many requests ahead of their responses.
 
 Source:
-    draft-ietf-secsh-filexfer-02, 3: all servers take packets of 34,000 bytes. OpenSSH's
-    own client has 64 requests of 32 KiB under way.
+    OpenSSH's own client has 64 requests of 32 KiB under way.
 """
 
 import os
@@ -11,18 +10,20 @@ from collections import deque
 from dataclasses import dataclass
 
 from tesk_filer.adapters.storage.sftp_protocol import (
+    LEAST_BLOCK,
     Kind,
     SftpError,
-    SftpSession,
     Status,
-    data_of,
+    block_of,
     string,
 )
+from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
 from tesk_filer.ports import Advance, ChangedError, Source, StorageError
 
-_BLOCK = 32 * 1024
-_AHEAD = 128  # requests under way, 4 MiB
-_BATCH = 16  # sent at once: a packet of SSH costs more than a request
+_AHEAD = 4 * 1024 * 1024  # bytes under way
+_SHARE = 8  # of what is under way is sent at once: a packet of SSH costs more
+# From so many bytes on, larger requests are worth the question for their limits.
+_LARGE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,11 @@ class SftpReading:
         self._handle = string(handle)
         self._next = start
         self._stop = stop
+        left = _LARGE if stop is None else stop - start
+        self._block = session.limits.read if left > _LARGE else LEAST_BLOCK
+        self._most = _AHEAD // self._block  # requests under way
         self._ahead: deque[_Request] = deque()
-        self._rest = b""  # of a block that was asked for in part
+        self._rest = memoryview(b"")  # of a block that was asked for in part
 
     @property
     def has_ended(self) -> bool:
@@ -52,59 +56,61 @@ class SftpReading:
         return not (self._rest or self._ahead or self._has_more())
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, ``size`` of them unless the end comes first.
+        """Return the next bytes, at most ``size``; none at the end.
 
         Raises:
             ChangedError: The file has become shorter.
             SftpError: It cannot be read.
         """
-        blocks = [self._rest]
-        length = len(self._rest)
-        while length < size:
-            self.request_ahead()
-            block = self._take() if self._ahead else b""
+        blocks: list[memoryview] = []
+        left = size
+        while left and (not blocks or left >= self._block):
+            block = self._rest or self._next_block()
             if not block:
                 break
-            blocks.append(block)
-            length += len(block)
-        data = b"".join(blocks)
-        self._rest = data[size:]
-        return data[:size] if self._rest else data
+            blocks.append(block[:left])
+            self._rest = block[left:]
+            left -= len(blocks[-1])
+        return b"".join(blocks)
 
     def request_ahead(self) -> None:
         """Ask for what comes next, unless enough is under way."""
-        if len(self._ahead) > _AHEAD - _BATCH:
+        free = self._most - len(self._ahead)
+        if free < self._most // _SHARE:
             return
         wanted: list[tuple[int, int]] = []
-        while len(self._ahead) + len(wanted) < _AHEAD and self._has_more():
-            size = (
-                _BLOCK if self._stop is None else min(_BLOCK, self._stop - self._next)
-            )
+        while len(wanted) < free and self._has_more():
+            size = self._block
+            if self._stop is not None:
+                size = min(size, self._stop - self._next)
             wanted.append((self._next, size))
             self._next += size
-        for first in range(0, len(wanted), _BATCH):
-            batch = wanted[first : first + _BATCH]
-            numbers = self._session.request(*(self._packet(*each) for each in batch))
+        if wanted:
+            numbers = self._session.request(*(self._packet(*each) for each in wanted))
             self._ahead.extend(
                 _Request(number, *each)
-                for number, each in zip(numbers, batch, strict=True)
+                for number, each in zip(numbers, wanted, strict=True)
             )
 
     def _has_more(self) -> bool:
         return self._stop is None or self._next < self._stop
 
+    def _next_block(self) -> memoryview:
+        self.request_ahead()
+        return self._take() if self._ahead else memoryview(b"")
+
     def _packet(self, offset: int, size: int) -> tuple[Kind, bytes]:
         return Kind.READ, self._handle + struct.pack(">QI", offset, size)
 
-    def _take(self) -> bytes:
+    def _take(self) -> memoryview:
         """Return the data of the oldest request; none at the end of the file."""
         request = self._ahead.popleft()
         try:
-            block = data_of(self._session.wait(request.number, Kind.DATA))
+            block = block_of(self._session.wait(request.number, Kind.DATA))
         except SftpError as error:
             if error.code != Status.EOF:
                 raise
-            block = b""
+            block = memoryview(b"")
         if not block:
             return self._end()
         if len(block) > request.size:
@@ -115,13 +121,13 @@ class SftpReading:
             self._ahead.appendleft(_Request(number, *rest))
         return block
 
-    def _end(self) -> bytes:
+    def _end(self) -> memoryview:
         if self._stop is not None:
             raise ChangedError
         self._session.forget(*(each.number for each in self._ahead))
         self._ahead.clear()
         self._stop = self._next
-        return b""
+        return memoryview(b"")
 
 
 def send_file(
@@ -134,26 +140,28 @@ def send_file(
         SftpError: The server refuses.
     """
     prefix = string(handle)
+    size = session.limits.write if source.size > _LARGE else LEAST_BLOCK
+    most = _AHEAD // size
     under_way: deque[_Request] = deque()
     offset = 0
     while offset < source.size:
-        batch: list[tuple[Kind, bytes]] = []
+        batch: list[Packet] = []
         sizes: list[int] = []
-        while len(batch) < _BATCH and offset < source.size:
-            wanted = min(_BLOCK, source.size - offset)
+        while len(batch) < max(most // _SHARE, 1) and offset < source.size:
+            wanted = min(size, source.size - offset)
             block = os.pread(source.descriptor, wanted, offset)
             if not block:
                 raise StorageError("became shorter while it was sent", transient=True)
-            header = struct.pack(">Q", offset)
-            batch.append((Kind.WRITE, prefix + header + string(block)))
+            header = prefix + struct.pack(">QI", offset, len(block))
+            batch.append((Kind.WRITE, header, block))
             sizes.append(len(block))
             offset += len(block)
         numbers = session.request(*batch)
         under_way.extend(
-            _Request(number, 0, size)
-            for number, size in zip(numbers, sizes, strict=True)
+            _Request(number, 0, sent)
+            for number, sent in zip(numbers, sizes, strict=True)
         )
-        _confirm(session, under_way, advance, left=_AHEAD - _BATCH)
+        _confirm(session, under_way, advance, left=most - most // _SHARE)
     _confirm(session, under_way, advance, left=0)
 
 

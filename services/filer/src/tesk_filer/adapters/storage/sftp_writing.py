@@ -9,18 +9,23 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     Flag,
     Kind,
     SftpError,
-    SftpSession,
     Status,
     attributes_of,
     data_of,
     encode,
     string,
 )
+from tesk_filer.adapters.storage.sftp_session import SftpSession
 from tesk_filer.adapters.storage.sftp_streams import send_file
+from tesk_filer.adapters.storage.write_checks import folders_above, untold
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Advance, Source, StorageError
+from tesk_model.locations import printable
 
 _WITH_MODE = 0x4
+_WRITABLE = 0o222
+_FILE_ABOVE = "a directory of its path is a file"
 _POSIX_RENAME = string(b"posix-rename@openssh.com")
 
 
@@ -85,6 +90,30 @@ def make_folders(session: SftpSession, path: str) -> None:
         raise refused or StorageError("the directory cannot be made")
 
 
+def check_place(session: SftpSession, path: str) -> WriteFound:
+    """Say what keeps a file from being written at ``path``, as far as it can be seen.
+
+    SFTP tells the modes of folders, but not who asks: what is denied to some may be
+    allowed to this user.
+
+    Raises:
+        StorageError, SftpError: It could not be written.
+    """
+    _refuse_directory(session, path)
+    for folder in folders_above(path):
+        found = stat_of(session, folder)
+        if found is None:
+            continue
+        if found.mode is not None and not found.is_directory:
+            raise StorageError(_FILE_ABOVE)
+        if found.mode is not None and not found.mode & _WRITABLE:
+            raise StorageError(
+                f"access denied: nobody may write in {printable(folder)}"
+            )
+        return untold(f"the nearest folder there is {printable(folder)}")
+    return untold("no folder there exists")
+
+
 def remove(session: SftpSession, path: str) -> None:
     """Remove a file, if the server lets us."""
     with suppress(SftpError):
@@ -107,7 +136,7 @@ def _create(session: SftpSession, hidden: str, path: str, *, executable: bool) -
 def _is_directory(session: SftpSession, path: str) -> bool:
     found = stat_of(session, path)
     if found is not None and not found.is_directory and found.mode is not None:
-        raise StorageError("a directory of its path is a file")
+        raise StorageError(_FILE_ABOVE)
     return found is not None
 
 

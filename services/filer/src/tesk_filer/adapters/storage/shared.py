@@ -6,10 +6,13 @@ machine.
 """
 
 import posixpath
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.adapters.storage.write_checks import untold
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -21,6 +24,7 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
 )
+from tesk_filer.ports.batches import NotBatchedError, WriteBatch, WritesBatches
 from tesk_filer.usecases.checks import ChecksWrites
 from tesk_model.locations import Location, parse_location
 from tesk_model.paths import is_within
@@ -45,38 +49,45 @@ class SharedStorage:
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
-        storage, mapped = self._resolve(location)
+        storage, mapped = self.resolve(location)
         return storage.stat(mapped)
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``."""
-        storage, mapped = self._resolve(location)
+        storage, mapped = self.resolve(location)
         return storage.list(mapped, cursor)
 
     def open(
         self, location: Location, *, part: Part | None = None, known: Stat | None = None
     ) -> AbstractContextManager[Reader]:
         """See ``Storage``."""
-        storage, mapped = self._resolve(location)
+        storage, mapped = self.resolve(location)
         return storage.open(mapped, part=part, known=known)
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``."""
-        storage, mapped = self._resolve(location)
-        storage.write(mapped, source, advance)
+        storage, mapped = self.resolve(location)
+        return storage.write(mapped, source, advance)
 
-    def check_write(self, location: Location) -> None:
+    @contextmanager
+    def batch(self) -> Iterator["_SharedBatch"]:
+        """See ``WritesBatches``."""
+        with ExitStack() as opened:
+            yield _SharedBatch(self.resolve, opened)
+
+    def check_write(self, location: Location) -> WriteFound:
         """See ``ChecksWrites``."""
-        storage, mapped = self._resolve(location)
+        storage, mapped = self.resolve(location)
         if isinstance(storage, ChecksWrites):
-            storage.check_write(mapped)
+            return storage.check_write(mapped)
+        return untold("it lies in a storage of its own")
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
-        storage, mapped = self._resolve(location)
+        storage, mapped = self.resolve(location)
         storage.make_directory(mapped)
 
-    def _resolve(self, location: Location) -> tuple[Storage, Location]:
+    def resolve(self, location: Location) -> tuple[Storage, Location]:
         """Return the storage of a location, and the location there.
 
         Raises:
@@ -92,6 +103,33 @@ class SharedStorage:
                 f"lies outside the storage that tasks share (file://{self.prefix})"
             )
         return self.others, parse_location(path)
+
+
+class _SharedBatch:
+    """Satisfies ``ports.batches.WriteBatch``."""
+
+    def __init__(
+        self,
+        resolve: Callable[[Location], tuple[Storage, Location]],
+        opened: ExitStack,
+    ) -> None:
+        self._resolve = resolve
+        self._opened = opened
+        self._batches: dict[int, WriteBatch] = {}
+
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
+        storage, mapped = self._resolve(location)
+        batch = self._batches.get(id(storage))
+        if batch is None:
+            if not isinstance(storage, WritesBatches):
+                raise NotBatchedError
+            batch = self._opened.enter_context(storage.batch())
+            self._batches[id(storage)] = batch
+        return batch.write(mapped, source, advance)
+
+    def commit(self) -> None:
+        for batch in self._batches.values():
+            batch.commit()
 
 
 def open_shared(

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import Credentials
+from tesk_model.schemes import MOST_WIDENING
 from tesk_model.url_lists import UrlPattern
 from tesk_runtime.protected_paths import ProtectedPaths
 
@@ -102,3 +103,8 @@ class StorageConfig:
     environ: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     hdfs: HdfsService = HdfsService()
     http: HttpOptions = HttpOptions()
+
+    @property
+    def idle_connections(self) -> int:
+        """Connections that are kept: as many as small files may move at once."""
+        return self.connections * MOST_WIDENING

@@ -16,18 +16,16 @@ from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
 from tesk_filer.adapters.storage.http_bodies import FileBody
 from tesk_filer.adapters.storage.http_pool import HttpPool
-from tesk_filer.adapters.storage.rest import (
-    Download,
-    RestClient,
-    RestResponse,
-    ServiceError,
-)
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Download, RestClient, ServiceError
 from tesk_filer.adapters.storage.storage_config import (
     HdfsService,
     StorageConfig,
 )
 from tesk_filer.adapters.storage.webhdfs_requests import NOT_FOUND, WebHdfs, nonsense
+from tesk_filer.adapters.storage.write_checks import folders_above, untold
 from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import (
     Advance,
     ChangedError,
@@ -105,7 +103,7 @@ class WebHdfsStorage:
         finally:
             response.close()
 
-    def write(self, location: Location, source: Source, advance: Advance) -> None:
+    def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage``; a file appears by its renaming, parents are made."""
         advance(0)  # the last chance to stop
         parent, _, name = location.path.rpartition("/")
@@ -119,6 +117,29 @@ class WebHdfsStorage:
             with suppress(StorageError):
                 self._hdfs.ask("DELETE", temporary, "DELETE")
             raise
+        return ""
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``; HDFS has a question for it."""
+        found = self.stat(location)
+        if found is not None and found.is_directory:
+            raise directory_in_the_way()
+        for path in folders_above(location.path):
+            folder = _at(location, path)
+            status = self._status(folder)
+            if status is None:
+                continue
+            if status.get("type") != "DIRECTORY":
+                raise StorageError("one of the directories above it is a file")
+            try:
+                self._hdfs.ask("GET", folder, "CHECKACCESS", {"fsaction": "-wx"})
+            except ServiceError as error:
+                if error.status != HTTPStatus.BAD_REQUEST:
+                    raise
+                return untold("the server does not tell")
+            message = f"a file can be written in {printable(path)}; none was"
+            return WriteFound(Verdict.OK, message)
+        return untold("no folder there exists")
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``."""
@@ -195,7 +216,7 @@ class _Download(Download):
 
     def __init__(
         self,
-        response: RestResponse,
+        response: HttpResponse,
         found: Stat,
         part: Part | None,
         compare: Callable[[], None],

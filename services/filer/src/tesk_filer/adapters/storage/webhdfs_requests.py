@@ -15,12 +15,8 @@ from urllib.parse import quote
 from tesk_filer.adapters.storage.directory_targets import IS_DIRECTORY
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
-from tesk_filer.adapters.storage.rest import (
-    Dialect,
-    Request,
-    RestClient,
-    RestResponse,
-)
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Dialect, Request, RestClient
 from tesk_filer.adapters.storage.storage_config import HdfsService
 from tesk_filer.domain.credentials import BearerToken, Login, with_login_of
 from tesk_filer.ports import Credentials, StorageError
@@ -34,7 +30,7 @@ _DENIED = (
 )
 
 
-def _code_of(response: RestResponse) -> str:
+def _code_of(response: HttpResponse) -> str:
     """Return the exception that an error names, e.g. ``FileNotFoundException``."""
     try:
         code = json.loads(response.read_document())["RemoteException"]["exception"]
@@ -117,7 +113,7 @@ class WebHdfs:
         arguments: Mapping[str, str] = _NO_ARGUMENTS,
         *,
         body: FileBody | None = None,
-    ) -> RestResponse:
+    ) -> HttpResponse:
         """Return the successful response of an operation, from wherever it leads.
 
         Only where the namenode sends it ``body`` goes.
@@ -195,14 +191,14 @@ def nonsense() -> StorageError:
     return StorageError("the server does not answer as WebHDFS; check host and port")
 
 
-def _refuse_unredirected(response: RestResponse) -> None:
+def _refuse_unredirected(response: HttpResponse) -> None:
     """Raise StorageError if a namenode takes a file without its bytes."""
     if response.status < HTTPStatus.MULTIPLE_CHOICES:
         response.close()
         raise StorageError("its server takes no files: it redirects none")
 
 
-def _checked(response: RestResponse) -> RestResponse:
+def _checked(response: HttpResponse) -> HttpResponse:
     if HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
         return response
     raise DIALECT.error_of(response)

@@ -5,7 +5,7 @@ pods that are not visible, less the pods in the task namespaces that TESK did no
 create at run time, such as the services themselves.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR
@@ -21,7 +21,7 @@ from tesk_kubernetes.api import (
     KubernetesApi,
 )
 from tesk_kubernetes.informer import Informer
-from tesk_kubernetes.labels import TASKMASTER
+from tesk_kubernetes.labels import INSTANCE, TASKMASTER
 from tesk_kubernetes.pods import is_finished, node_of
 from tesk_kubernetes.requests import (
     Resources,
@@ -29,20 +29,29 @@ from tesk_kubernetes.requests import (
     pod_requests,
     quota_bound,
 )
-from tesk_kubernetes.settings import KubernetesSettings
+from tesk_kubernetes.settings import Gpu, KubernetesSettings
 from tesk_kubernetes.templates import TemplateError, load_pod_template
 from tesk_scheduler.adapters.kubernetes.node_matching import (
     executor_pod_classes,
     is_usable,
 )
 from tesk_scheduler.domain.capacity import OwnPods
-from tesk_scheduler.domain.dimensions import DIMENSIONS, RUNNING
-from tesk_scheduler.domain.quota import Amounts, Demand, Limit
+from tesk_scheduler.domain.dimensions import DIMENSIONS, GPU, RUNNING, Dimension
+from tesk_scheduler.domain.quota import NOTHING, Amounts, Demand, Limit
+from tesk_scheduler.ports.cluster import Nodes
 
 _NO_WAIT = timedelta(0)
-# A node that does not name a resource has none of it.
-_NOTHING: dict[str, float] = {each.column: 0 for each in DIMENSIONS if each.resource}
 _EMPTY: JsonObject = {"spec": {}}
+
+ResourceNames = Mapping[Dimension, str]
+"""Names of resources in Kubernetes, by dimension."""
+
+
+class NodeRoom(NamedTuple):
+    """What a node has, and which types of GPU its label stands for."""
+
+    amounts: Limit
+    gpu_types: tuple[str, ...] = ()
 
 
 class PodLoad(NamedTuple):
@@ -61,36 +70,48 @@ class ClusterNodes:
         settings: KubernetesSettings,
         namespaces: Sequence[str],
         *,
-        reserve: Amounts,
         changed: Callable[[], None],
     ) -> None:
         """Start to watch.
 
         Args:
             api: Of the cluster.
-            settings: Have the pod templates and the pools.
+            settings: Have the pod templates, the pools and the types of GPUs.
             namespaces: All task namespaces.
-            reserve: What is left on each node for pods that are not visible.
             changed: Called, on another thread, when the capacity changes.
         """
         self._folder = Path(settings.templates)
-        self._reserve = reserve
+        self._gpu = settings.gpu
+        self._names = resource_names(settings.gpu)
         self._classes = executor_pod_classes(self._template("executor"), settings)
         self._own = OwnPods(
-            taskmaster=_demand(pod_requests(self._template("taskmaster"))),
-            filer=_demand(pod_requests(self._template("filer"))),
+            taskmaster=self._demand_of("taskmaster"),
+            filer=self._demand_of("filer"),
         )
         watch = partial(Informer, api, on_change=lambda _name, _kept: changed())
         self._nodes = watch(NODES, "", "", prune=self._capacity_of)
+        load_of = partial(load_of_pod, names=self._names)
         self._loads = [
-            watch(PODS, namespace, f"!{TASKMASTER}", prune=load_of_pod)
+            watch(PODS, namespace, f"!{TASKMASTER}", prune=load_of)
             for namespace in namespaces
         ]
         self._quotas = [
             watch(RESOURCE_QUOTAS, namespace, "", prune=quota_bound)
             for namespace in namespaces
         ]
-        self._all: tuple[Informer[Any], ...] = (self._nodes, *self._loads)
+        # Elsewhere pods come and go all the time: the next round sees them.
+        self._loads_of_nodes = self._loads
+        if settings.all_pods:
+            quiet = partial(Informer, api, on_change=lambda _name, _kept: None)
+            load_of_others = partial(
+                load_of_other_pod,
+                names=self._names,
+                own=(settings.instance, frozenset(namespaces)),
+            )
+            self._loads_of_nodes = [quiet(PODS, "", "", prune=load_of_others)]
+        self._all: tuple[Informer[Any], ...] = tuple(
+            dict.fromkeys((self._nodes, *self._loads, *self._loads_of_nodes))
+        )
         for informer in (*self._all, *self._quotas):
             informer.start()
 
@@ -103,21 +124,26 @@ class ClusterNodes:
         """Wait until nodes and pods are listed; return False if they are not."""
         return all(each.wait_synced(timeout) for each in self._all)
 
-    def nodes(self) -> Sequence[Limit] | None:
-        """Return what each node has left."""
+    def nodes(self, reserve: Amounts, /) -> Nodes | None:
+        """Return what the nodes have left."""
         if not self.wait_known(_NO_WAIT):
             return None
-        capacities = {
-            name: capacity
-            for name, capacity in self._nodes.snapshot().items()
-            if capacity[RUNNING] > 0
+        known = self._nodes.snapshot()
+        left = {
+            name: room.amounts.plus(reserve, times=-1) for name, room in known.items()
         }
-        loads = [load for each in self._loads for load in each.snapshot().values()]
-        for load in loads:
-            capacity = capacities.get(load.node)
-            if capacity is not None:
-                capacities[load.node] = capacity.plus(load.amounts, times=-1)
-        return list(capacities.values())
+        left = {name: amounts for name, amounts in left.items() if amounts[RUNNING] > 0}
+        for each in self._loads_of_nodes:
+            for load in each.snapshot().values():
+                if load.node in left:
+                    left[load.node] = left[load.node].plus(load.amounts, times=-1)
+        if GPU not in self._names:
+            return Nodes(list(left.values()))
+        by_type: dict[str, list[Limit]] = {name: [] for name in self._gpu.types}
+        for name, amounts in left.items():
+            for gpu_type in known[name].gpu_types:
+                by_type[gpu_type].append(amounts)
+        return Nodes(list(left.values()), by_type)
 
     def bound(self) -> Limit:
         """Add up the ResourceQuotas, less what other pods take of them.
@@ -128,7 +154,9 @@ class ClusterNodes:
         return reduce(
             Limit.plus,
             (
-                remaining_quota(quotas.snapshot().values(), loads.snapshot().values())
+                remaining_quota(
+                    quotas.snapshot().values(), loads.snapshot().values(), self._names
+                )
                 for quotas, loads in pairs
             ),
         )
@@ -147,14 +175,21 @@ class ClusterNodes:
         """
         return self._own
 
-    def _capacity_of(self, node: JsonObject) -> Limit:
+    def _capacity_of(self, node: JsonObject) -> NodeRoom:
         """Return the capacity of a node; nothing if no task may run there."""
         if not is_usable(node) or not any(
             sort.may_run_on(node) for sort in self._classes
         ):
-            return Limit(**_NOTHING)
-        has = _NOTHING | _amounts(node_resources(node), ROUND_FLOOR)
-        return Limit(**has).plus(self._reserve, times=-1)
+            return NodeRoom(Limit(running=0))
+        # A node that does not name a resource has none of it.
+        nothing = dict.fromkeys((each.column for each in self._names), 0)
+        has = nothing | _amounts(node_resources(node), ROUND_FLOOR, self._names)
+        label = (node["metadata"].get("labels") or {}).get(self._gpu.type_label)
+        types = (name for name, value in self._gpu.types.items() if value == label)
+        return NodeRoom(Limit(**has), tuple(types))
+
+    def _demand_of(self, name: str) -> Demand:
+        return _demand(pod_requests(self._template(name)), self._names)
 
     def _template(self, name: str) -> JsonObject:
         template = _EMPTY
@@ -163,34 +198,62 @@ class ClusterNodes:
         return template
 
 
-def load_of_pod(pod: JsonObject) -> PodLoad:
+def resource_names(gpu: Gpu) -> ResourceNames:
+    """Return the resource of each dimension that nodes tell.
+
+    GPUs that are claimed are no resource: nodes do not tell how many they have.
+    """
+    names = {each: each.resource for each in DIMENSIONS if each.resource}
+    if gpu.claims:
+        return {each: name for each, name in names.items() if each is not GPU}
+    return names | {GPU: gpu.resource}
+
+
+def load_of_pod(pod: JsonObject, names: ResourceNames) -> PodLoad:
     """Return the node of a pod and what it takes there."""
     if is_finished(pod):
-        return PodLoad(node="", amounts=Amounts())
-    return PodLoad(node_of(pod), _demand(pod_requests(pod)))
+        return PodLoad(node="", amounts=NOTHING)
+    return PodLoad(node_of(pod), _demand(pod_requests(pod), names))
 
 
-def remaining_quota(bounds: Collection[Resources], loads: Collection[PodLoad]) -> Limit:
+def load_of_other_pod(
+    pod: JsonObject, names: ResourceNames, own: tuple[str, frozenset[str]]
+) -> PodLoad:
+    """Return the load of a pod of any namespace; nothing if it runs a task of ours.
+
+    Args:
+        pod: As the cluster has it.
+        names: See ``resource_names``.
+        own: The instance of this TESK, and its task namespaces.
+    """
+    metadata, (instance, namespaces) = pod["metadata"], own
+    labels = metadata.get("labels") or {}
+    is_own = TASKMASTER in labels and labels.get(INSTANCE) == instance
+    if is_own and metadata.get("namespace") in namespaces:
+        return PodLoad(node="", amounts=NOTHING)
+    return load_of_pod(pod, names)
+
+
+def remaining_quota(
+    bounds: Collection[Resources], loads: Collection[PodLoad], names: ResourceNames
+) -> Limit:
     """Return what the tightest quotas of a namespace leave beside other pods."""
-    tightest = reduce(Limit.at_most, (_bound(each) for each in bounds), Limit())
-    taken = reduce(Amounts.plus, (each.amounts for each in loads), Amounts())
-    return tightest.plus(taken, times=-1).at_least(Amounts())
+    limits = (Limit(**_amounts(each, ROUND_FLOOR, names)) for each in bounds)
+    tightest = reduce(Limit.at_most, limits, Limit())
+    taken = reduce(Amounts.plus, (each.amounts for each in loads), NOTHING)
+    return tightest.plus(taken, times=-1).at_least(NOTHING)
 
 
-def _bound(resources: Resources) -> Limit:
-    return Limit(**_amounts(resources, ROUND_FLOOR))
+def _demand(resources: Resources, names: ResourceNames) -> Demand:
+    return Demand(**_amounts(resources, ROUND_CEILING, names))
 
 
-def _demand(resources: Resources) -> Demand:
-    return Demand(**_amounts(resources, ROUND_CEILING))
-
-
-def _amounts(resources: Resources, rounding: str) -> dict[str, float]:
+def _amounts(
+    resources: Resources, rounding: str, names: ResourceNames
+) -> dict[str, float]:
     """Convert resources of Kubernetes to the dimensions of the quota."""
     return {
-        each.column: int(
-            (resources[each.resource] * each.per_unit).to_integral_value(rounding)
-        )
-        for each in DIMENSIONS
-        if each.resource in resources
+        each.column: int((resources[name] * each.per_unit).to_integral_value(rounding))
+        for each, name in names.items()
+        if name in resources
     }

@@ -129,6 +129,11 @@ class PodLauncher:
         status = self._pods.last(pod_name(taskmaster_id))
         return status is None or status.liveness is not Liveness.ENDED
 
+    def was_disrupted(self, taskmaster_id: str) -> bool:
+        """Return what the condition of its pod, or of its former pod, says."""
+        status = self._pods.last(pod_name(taskmaster_id))
+        return status is not None and status.is_disrupted
+
     def kill(self, taskmaster_id: str) -> None:
         """Delete the pod's object without waiting for its node."""
         name = pod_name(taskmaster_id)

@@ -31,6 +31,11 @@ _EXPECTED_REASONS = frozenset(
     {"", "ContainerCreating", "PodInitializing", "CrashLoopBackOff"}
 )
 _MAX_LENGTH = 300
+# Set by scheduler, taint manager, eviction API, garbage collector of pods and kubelet, the
+# latter for the sake of its node only.
+_DISRUPTED = "DisruptionTarget"
+# Reason of a pod that is being deleted on a node that does not answer.
+_NODE_LOST = "NodeLost"
 
 
 class Liveness(StrEnum):
@@ -49,6 +54,8 @@ class PodStatus:
     Attributes:
         taskmaster: Its id; "" if the pod is not TESK's.
         uid: "" until the API server has responded.
+        is_disrupted: The cluster ends it: its node is drained or lost, or it had to make
+            room. One that exceeds a limit of its own is not.
         message: How it ended or why it does not come up, for people, or "".
         is_silent: It is on a node, no container has started, and it has no message.
     """
@@ -57,6 +64,7 @@ class PodStatus:
     namespace: str
     uid: str
     liveness: Liveness
+    is_disrupted: bool = False
     message: str = ""
     is_silent: bool = False
 
@@ -72,6 +80,8 @@ def pod_status(pod: JsonObject) -> PodStatus:
         namespace=metadata["namespace"],
         uid=metadata["uid"],
         liveness=liveness_of(pod),
+        is_disrupted=is_true(pod, _DISRUPTED)
+        or pod.get("status", {}).get("reason") == _NODE_LOST,
         message=message,
         is_silent=bound and not started and not message,
     )
@@ -126,9 +136,9 @@ def _container_message(status: Mapping[str, Any]) -> str:
 
 
 def _disruption(pod: JsonObject) -> str:
-    if not is_true(pod, "DisruptionTarget"):
+    if not is_true(pod, _DISRUPTED):
         return ""
-    found = condition(pod, "DisruptionTarget")
+    found = condition(pod, _DISRUPTED)
     return _format_reason(found.get("reason"), found.get("message"))
 
 

@@ -8,10 +8,11 @@ its own: they cost half, and need not compute whether it fits.
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, select
 
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import reading
+from tesk_scheduler.adapters.store.driver import DriverStatement
 from tesk_scheduler.adapters.store.schema import TASK
 from tesk_scheduler.domain.records import TaskListing, TaskSummary
 
@@ -33,6 +34,10 @@ _SUMMARIES = {
     key: select(*reading.SUMMARY_COLUMNS).where(condition)
     for key, condition in _CONDITIONS.items()
 }
+_SUMMARY = {
+    True: DriverStatement(lambda _: _SUMMARIES[_ALONE, _OWNED]),
+    False: DriverStatement(lambda _: _SUMMARIES[_ALONE, not _OWNED]),
+}
 _TASKS = {
     (full, alone, owned): (
         reading.select_task(condition, full=full)
@@ -42,6 +47,15 @@ _TASKS = {
     for full in (True, False)
     for (alone, owned), condition in _CONDITIONS.items()
 }
+
+
+def read_summary(
+    engine: Engine, task_id: TaskId, owner: str | None
+) -> dict[TaskId, TaskSummary]:
+    """Read the summary of one task, if it is ``owner``'s."""
+    statement = _SUMMARY[owner is not None]
+    rows = statement.read(engine, _values([task_id], owner))
+    return {summary.id: summary for summary in map(reading.summary_of, rows)}
 
 
 def read_summaries(

@@ -43,6 +43,11 @@ _COUNTED = select(
 _HAS_PROGRESS = exists().where(
     _ENTRY.task_seq == _C.seq, _ENTRY.key == Direction.INPUTS.value
 )
+_GPUS = (
+    select(_C.gpu_type, func.sum(_C.gpu))
+    .where(_C.state.in_(_ACTIVE), _C.gpu_type != "")
+    .group_by(_C.gpu_type)
+)
 _LISTED = select(
     *DEMAND_COLUMNS,
     func.coalesce(_C.inputs_ended, _C.started).label("ready"),
@@ -60,7 +65,11 @@ def read_committed(
     # PostgreSQL adds up to decimals.
     counted = Usage(**{name: int(value) for name, value in row._asdict().items()})
     initializing = map(_initializing_task, connection.execute(_LISTED, since))
-    return Commitments(counted=counted, initializing=tuple(initializing))
+    return Commitments(
+        counted=counted,
+        initializing=tuple(initializing),
+        gpus={name: int(count) for name, count in connection.execute(_GPUS)},
+    )
 
 
 def _initializing_task(row: Row[*tuple[Any, ...]]) -> InitializingTask:

@@ -8,6 +8,7 @@ whole service.
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tesk_runtime.file_lock import FileLock
+from tesk_scheduler.adapters.store.stalls import APPLICATION
+from tesk_scheduler.domain.leadership import STALL_TIMEOUT
 
 _BUSY_SECONDS = 30
 _MIGRATION_LOCK = 0x7E5C
@@ -27,6 +30,7 @@ class Engines:
 
     Attributes:
         exclusive: No other process can use this database.
+        stall_timeout: After which a scheduler that stalls loses its transaction.
         path: Of the database, if it is a file.
         lock: Excludes other processes, if the database is a file.
     """
@@ -34,6 +38,7 @@ class Engines:
     writer: Engine
     reader: Engine
     exclusive: bool
+    stall_timeout: timedelta = STALL_TIMEOUT
     path: Path | None = None
     lock: FileLock | None = None
 
@@ -54,8 +59,13 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def open_engines(url: str) -> Engines:
+def open_engines(url: str, *, stall_timeout: timedelta = STALL_TIMEOUT) -> Engines:
     """Open a database by its SQLAlchemy url.
+
+    Args:
+        url: Of the database.
+        stall_timeout: After which the transaction of a process that does not go on with
+            it is ended, which releases its locks.
 
     Raises:
         DatabaseInUseError: See there.
@@ -63,12 +73,14 @@ def open_engines(url: str) -> Engines:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
+        stalled = round(stall_timeout / timedelta(milliseconds=1))
         options: dict[str, Any] = {
             "pool_size": 10,
             "max_overflow": 0,
             "pool_pre_ping": True,
             "connect_args": {
                 "connect_timeout": 5,
+                "application_name": APPLICATION,
                 # Of several hosts the one that can write; never a standby.
                 "target_session_attrs": "read-write",
                 # A host that vanished without closing its connection is detected.
@@ -76,12 +88,18 @@ def open_engines(url: str) -> Engines:
                 "keepalives_interval": 5,
                 "keepalives_count": 3,
                 "tcp_user_timeout": 20_000,  # milliseconds
+                # Locks of a process that does not go on are released: whether the
+                # server waits for its next statement (but see ``stalls``, which is
+                # faster, too) or for it to take rows.
                 "options": "-c statement_timeout=10s "
-                "-c idle_in_transaction_session_timeout=10s",
+                "-c idle_in_transaction_session_timeout=10s "
+                f"-c tcp_user_timeout={stalled}",
             },
         }
         engine = create_engine(url, **options)
-        return Engines(writer=engine, reader=engine, exclusive=False)
+        return Engines(
+            writer=engine, reader=engine, exclusive=False, stall_timeout=stall_timeout
+        )
     lock = _lock(Path(f"{parsed.database}.lock"))
     return Engines(
         writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1),
@@ -101,6 +119,9 @@ def lock_migrations(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SET LOCAL statement_timeout = 0"))
+        # Others may wait for it for longer than for one that stalls, too.
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.execute(text("SET LOCAL application_name = 'tesk-migration'"))
         connection.execute(
             text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK}
         )

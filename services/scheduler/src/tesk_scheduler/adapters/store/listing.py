@@ -22,6 +22,7 @@ from tesk_scheduler.adapters.store.schema import (
     clean,
     index_form,
 )
+from tesk_scheduler.adapters.store.times import micros
 from tesk_scheduler.domain.records import TaskQuery
 
 _C = TASK.c
@@ -97,6 +98,8 @@ def _newest_first(
 ) -> Select[Any]:
     if query.before is not None:
         statement = statement.where(seq < query.before)
+    if query.created_before is not None:
+        statement = statement.where(_C.created < micros(query.created_before))
     return statement.order_by(seq.desc())
 
 

@@ -2,43 +2,59 @@
 
 from collections.abc import Collection
 from datetime import UTC, datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
     bindparam,
     func,
     select,
+    true,
     tuple_,
+    union_all,
 )
 
+from tesk_model.reasons import ReasonCode, reason_code
 from tesk_model.states import TaskState
+from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.driver import DriverStatement
 from tesk_scheduler.adapters.store.rows import (
     QUEUE_COLUMNS,
     RECORD_COLUMNS,
     queued_task_of,
+    reason_of,
     record_of,
 )
 from tesk_scheduler.adapters.store.schema import (
+    IS_EXPLAINED,
+    IS_QUEUED,
     LEADER,
-    STATE_NUMBERS,
+    STATES,
     TASK,
     TASKMASTER,
     USAGE,
 )
 from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none
-from tesk_scheduler.domain.admission import QueuedTask
+from tesk_scheduler.adapters.store.usage_keys import subject_of, usage_key
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.records import (
+    Oldest,
+    QueueHead,
+    TaskRecord,
+    WaitingTasks,
+)
 
 _C = TASK.c
 UNRELEASED = _C.released.is_(False)
-_QUEUED = STATE_NUMBERS[TaskState.QUEUED]
 
 # Built once: building costs more than running.
 _ASSIGNED_COUNT = select(func.count()).where(
@@ -53,27 +69,102 @@ _ASSIGNED = (
     .order_by(_C.seq)
 )
 _UNASSIGNED = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
+_USAGE = select(
+    USAGE.c.kind, USAGE.c.name, *(USAGE.c[each.column] for each in DIMENSIONS)
+).order_by(USAGE.c.kind, USAGE.c.name)
 _OWNERS = (
     select(USAGE.c.name)
     .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
     .order_by(USAGE.c.name)
 )
-_QUEUE = (
-    select(*QUEUE_COLUMNS)
-    .where(_C.owner == bindparam("owner"), _C.state == _QUEUED, _C.released.is_(True))
-    .order_by(_C.seq)
-    .limit(bindparam("window"))
-)
-_QUEUED_BEFORE = select(func.count()).select_from(
-    select(_C.seq)
-    .where(
-        _C.owner == bindparam("owner"),
-        _C.state == _QUEUED,
-        _C.seq < bindparam("before"),
+
+
+def _first_of(owner: ColumnElement[str]) -> Select[Any]:
+    """Select the first queued tasks of an owner."""
+    return (
+        select(*QUEUE_COLUMNS)
+        .where(
+            _C.owner == owner,
+            IS_QUEUED,
+            _C.released.is_(True),
+            _C.not_before.is_(None),
+        )
+        .order_by(_C.priority.desc(), _C.seq)
+        .limit(bindparam("window"))
     )
-    .limit(bindparam("limit"))
-    .subquery()
+
+
+QUEUE = _first_of(bindparam("owner"))
+_QUEUE = DriverStatement(lambda _: QUEUE)
+_FIRST = _first_of(USAGE.c.name).lateral()
+# Of all owners at once: hundreds of round trips to a server take longer than all else.
+_QUEUES = DriverStatement(
+    lambda _: (
+        select(_FIRST)
+        .select_from(USAGE)
+        .join(_FIRST, true())
+        .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
+        .order_by(USAGE.c.name, _FIRST.c.priority.desc(), _FIRST.c.seq)
+    )
 )
+DUE = (
+    select(_C.id, _C.due)
+    .where(_C.due.is_not(None))
+    .order_by(_C.due)
+    .limit(bindparam("limit"))
+)
+_PRIORITY_BEFORE = (
+    select(_C.priority).where(_C.seq == bindparam("before")).scalar_subquery()
+)
+_HEAD = (
+    select(_C.id, _C.reason, _C.reason_code, _C.wait)
+    .where(_C.owner == bindparam("owner"), IS_QUEUED, _C.released.is_(True))
+    .order_by(_C.priority.desc(), _C.seq)
+    .limit(1)
+)
+# By the index of what is explained: heads of queues and admitted tasks alone.
+_EXPLAINED = (
+    select(
+        _C.state,
+        _C.reason_code,
+        func.count().label("tasks"),
+        func.min(_C.queued).label("queued"),
+        func.min(_C.started).label("started"),
+    )
+    .where(IS_EXPLAINED)
+    .group_by(_C.state, _C.reason_code)
+)
+_OLDEST_UNEXPLAINED = (
+    select(_C.queued).where(IS_QUEUED, _C.reason_code == "").order_by(_C.seq).limit(1)
+)
+_ALL_QUEUED = select(USAGE.c.queued).where(USAGE.c.kind == SubjectKind.ALL.value)
+_OF_OWNER = (_C.owner == bindparam("owner"), IS_QUEUED)
+
+
+def _some(*condition: ColumnElement[bool]) -> Select[Any]:
+    """Select tasks of a part of an owner's queue, which its index has in one piece."""
+    part = select(_C.seq).where(*_OF_OWNER, *condition).limit(bindparam("limit"))
+    return select(part.subquery().c.seq)
+
+
+# Two pieces, each no longer than the limit: by one condition for both, the whole queue
+# of the owner would be read.
+_QUEUED_BEFORE = select(func.count()).select_from(
+    union_all(
+        _some(_C.priority > _PRIORITY_BEFORE),
+        _some(_C.priority == _PRIORITY_BEFORE, _C.seq < bindparam("before")),
+    ).subquery()
+)
+_FIRST_QUEUED = select(_C.queued).where(IS_QUEUED).order_by(_C.seq).limit(1)
+_FIRST_ENDED = select(_C.ended).where(_C.ended.is_not(None)).order_by(_C.ended).limit(1)
+
+
+def read_oldest(connection: Connection) -> Oldest:
+    """Read the first entries of two indices."""
+    return Oldest(
+        queued_at=from_micros_or_none(connection.scalar(_FIRST_QUEUED)),
+        ended_at=from_micros_or_none(connection.scalar(_FIRST_ENDED)),
+    )
 
 
 def read_usage(
@@ -83,20 +174,16 @@ def read_usage(
     lock: bool = False,
 ) -> dict[Subject, Usage]:
     """Read counters: of ``subjects``, or all there are."""
-    query: Select[Any] = select(USAGE).order_by(USAGE.c.kind, USAGE.c.name)
+    query: Select[Any] = _USAGE
     if subjects is not None:
-        pairs = [(subject.kind.value, subject.name) for subject in subjects]
-        query = query.where(tuple_(USAGE.c.kind, USAGE.c.name).in_(pairs))
+        keys = [tuple(usage_key(subject)) for subject in subjects]
+        query = query.where(tuple_(USAGE.c.kind, USAGE.c.name).in_(keys))
     if lock:
         query = query.with_for_update()
     return {
-        Subject(SubjectKind(row.kind), row.name): _usage_of(row)
-        for row in connection.execute(query)
+        subject_of(kind, name): Usage.of(counters)
+        for kind, name, *counters in connection.execute(query)
     }
-
-
-def _usage_of(row: Row[*tuple[Any, ...]]) -> Usage:
-    return Usage(**{each.column: getattr(row, each.column) for each in DIMENSIONS})
 
 
 def read_taskmasters(connection: Connection) -> list[Taskmaster]:
@@ -119,18 +206,62 @@ def _taskmaster_of(row: Row[*tuple[Any, ...]]) -> Taskmaster:
         seen=row.seen,
         started_at=from_micros(row.started),
         revision=row.revision,
+        draining=row.draining,
+        dedicated=row.dedicated,
     )
 
 
 def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
-    """Read the oldest tasks of each owner, one short index scan for each."""
+    """Read the first tasks of each owner, one short index scan for each."""
+    if connection.dialect.name == "postgresql":
+        rows = _QUEUES.rows(connection, {"window": window})
+        tasks = map(queued_task_of, rows)
+        return [list(queue) for _, queue in groupby(tasks, attrgetter("owner"))]
     queues = []
     for owner in connection.scalars(_OWNERS).all():
-        rows = connection.execute(_QUEUE, {"owner": owner, "window": window})
-        queue = [queued_task_of(row) for row in rows]
-        if queue:
-            queues.append(queue)
+        rows = _QUEUE.rows(connection, {"owner": owner, "window": window})
+        if rows:
+            queues.append(list(map(queued_task_of, rows)))
     return queues
+
+
+def read_queue_head(connection: Connection, owner: str) -> QueueHead | None:
+    """Read the first queued task of an owner, and why it waits."""
+    row = connection.execute(_HEAD, {"owner": owner}).one_or_none()
+    if row is None:
+        return None
+    reason, history = reason_of(row.reason_code, row.reason, row.wait)
+    return QueueHead(TaskId(row.id), reason, history.since)
+
+
+def read_waiting(connection: Connection) -> list[WaitingTasks]:
+    """Read how many tasks wait for what, without reading every queued task.
+
+    Those that no reason is stored of are behind others of their owner.
+    """
+    found = [_waiting_of(row) for row in connection.execute(_EXPLAINED)]
+    oldest = connection.scalar(_OLDEST_UNEXPLAINED)
+    if oldest is None:
+        return found
+    queued = connection.scalar(_ALL_QUEUED) or 0
+    explained = sum(each.tasks for each in found if each.state is TaskState.QUEUED)
+    behind = WaitingTasks(
+        state=TaskState.QUEUED,
+        reason=ReasonCode.ADMISSION_PENDING,
+        tasks=max(1, queued - explained),
+        oldest=from_micros(oldest),
+    )
+    return [*found, behind]
+
+
+def _waiting_of(row: Row[*tuple[Any, ...]]) -> WaitingTasks:
+    state = STATES[row.state]
+    return WaitingTasks(
+        state=state,
+        reason=reason_code(row.reason_code),
+        tasks=row.tasks,
+        oldest=from_micros(row.queued if state is TaskState.QUEUED else row.started),
+    )
 
 
 def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord]:
@@ -142,6 +273,12 @@ def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord
 def any_unassigned(connection: Connection) -> bool:
     """Tell whether some attempt has no taskmaster."""
     return connection.scalar(_UNASSIGNED) is not None
+
+
+def read_due(connection: Connection, limit: int) -> list[tuple[TaskId, datetime]]:
+    """Read which tasks the leader is to look at first, and when."""
+    rows = connection.execute(DUE, {"limit": limit})
+    return [(TaskId(row.id), from_micros(row.due)) for row in rows]
 
 
 def read_leader(connection: Connection) -> Leadership | None:
@@ -168,6 +305,6 @@ def read_clock(connection: Connection) -> datetime | None:
 def count_queued_before(
     connection: Connection, owner: str, seq: int, *, limit: int
 ) -> int:
-    """Count the queued tasks of an owner that are older, up to ``limit``."""
+    """Count the queued tasks of an owner that come before one, up to ``limit``."""
     values = {"owner": owner, "before": seq, "limit": limit}
-    return int(connection.scalar(_QUEUED_BEFORE, values) or 0)
+    return min(limit, int(connection.scalar(_QUEUED_BEFORE, values) or 0))

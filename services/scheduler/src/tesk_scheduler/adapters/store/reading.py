@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, literal, select
 
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store import schema, truncation
-from tesk_scheduler.adapters.store.rows import reason_of
+from tesk_scheduler.adapters.store.input_sizes import add_input_sizes
+from tesk_scheduler.adapters.store.rows import DEMAND_COLUMNS, reason_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, STATES, TASK
 from tesk_scheduler.adapters.store.sizes import (
     LARGEST,
@@ -18,6 +19,8 @@ from tesk_scheduler.adapters.store.sizes import (
     sizes_of,
 )
 from tesk_scheduler.adapters.store.transfers import add_transfers
+from tesk_scheduler.domain.dimensions import ASKED
+from tesk_scheduler.domain.quota import Demand
 from tesk_scheduler.domain.records import (
     Document,
     StoredExecutorLog,
@@ -37,16 +40,20 @@ _TASK_COLUMNS = (
     _C.ended,
     _C.reason,
     _C.reason_code,
+    _C.wait,
+    _C.queued,
     _C.outputs_unlisted,
+    *DEMAND_COLUMNS,
     DOCUMENT.c.body,
 )
+_AMOUNTS = [each.column for each in ASKED]
 _EXECUTOR = schema.EXECUTOR_LOG.c
 _OUTPUT = schema.OUTPUT_FILE.c
 _ENTRY = schema.TASK_METADATA.c
 _LINE = schema.SYSTEM_LOG.c
 
 
-def summary_of(row: Row[*tuple[Any, ...]]) -> TaskSummary:
+def summary_of(row: Row[*tuple[Any, ...]] | tuple[Any, ...]) -> TaskSummary:
     """Build a summary from ``SUMMARY_COLUMNS``."""
     seq, task_id, owner, state = row
     return TaskSummary(seq, task_id, owner, STATES[state])
@@ -81,6 +88,7 @@ def listing_of(
     _add(connection, found, "outputs", _add_outputs)
     _add(connection, found, "metadata", _add_metadata)
     _add(connection, found, "lines", _add_lines)
+    _add(connection, found, "input_sizes", add_input_sizes)
     if full:
         add_transfers(connection, tasks)
     is_truncated = bool(rows) and len(rows) < rows[0].chosen
@@ -123,11 +131,15 @@ def _task_of(row: Sequence[Any], sizes: TaskSizes) -> StoredTask:
         created,
         started,
         ended,
-        reason,
+        text,
         code,
+        wait,
+        queued,
         unlisted,
+        *amounts,
         body,
     ) = row
+    reason, history = reason_of(code, text, wait)
     return StoredTask(
         seq=seq,
         id=TaskId(task_id),
@@ -137,9 +149,12 @@ def _task_of(row: Sequence[Any], sizes: TaskSizes) -> StoredTask:
         created=created,
         started=started,
         ended=ended,
-        reason=reason_of(code, reason),
+        reason=reason,
+        history=history,
+        queued=queued,
         unlisted=unlisted,
         document=Document(body),
+        demand=Demand(**dict(zip(_AMOUNTS, amounts, strict=True))),
         size=sizes.total,
     )
 
@@ -155,6 +170,8 @@ def _add_executors(
             _EXECUTOR.started,
             _EXECUTOR.ended,
             _EXECUTOR.exit_code,
+            _EXECUTOR.cpu,
+            _EXECUTOR.max_memory,
             *streams,
         )
         .where(_EXECUTOR.task_seq.in_(list(tasks)))

@@ -18,6 +18,7 @@ _C = TASK.c
 _EXECUTOR = schema.EXECUTOR_LOG.c
 _ENTRY = schema.TASK_METADATA.c
 _LINE = schema.SYSTEM_LOG.c
+_SIZES = schema.INPUT_SIZES.c
 
 
 class TaskSizes(NamedTuple):
@@ -28,6 +29,7 @@ class TaskSizes(NamedTuple):
     metadata: int
     executors: int
     lines: int
+    input_sizes: int
 
     @property
     def total(self) -> int:
@@ -98,6 +100,10 @@ def sizes_of(*, full: bool) -> list[ColumnElement[int]]:
         ),
         "executors": _sum_of(executor, _EXECUTOR.task_seq),
         "lines": _sum_of(octets(_LINE.line) + 1, _LINE.task_seq)
+        if full
+        else literal(0),
+        # A message takes at most twice as much as a row.
+        "input_sizes": _sum_of(2 * func.length(_SIZES.body), _SIZES.task_seq)
         if full
         else literal(0),
     }

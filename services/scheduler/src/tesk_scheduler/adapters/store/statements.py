@@ -12,10 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store import schema
+from tesk_scheduler.adapters.store.driver import DriverStatement
 from tesk_scheduler.adapters.store.octets import octets
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS
 from tesk_scheduler.adapters.store.schema import TASK
-from tesk_scheduler.domain.dimensions import DIMENSIONS
+from tesk_scheduler.domain.dimensions import ASKED, DIMENSIONS
 
 _C = TASK.c
 _COUNTERS = tuple(each.column for each in DIMENSIONS)
@@ -29,7 +30,8 @@ def upsert(table: Any) -> Upsert:
     return {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
 
 
-def _replacing(table: Any, key: str, values: Callable[[Any], dict[str, Any]]) -> Upsert:
+def replacing(table: Any, key: str, values: Callable[[Any], dict[str, Any]]) -> Upsert:
+    """Build an INSERT that updates the row with the same ``key`` (columns, by spaces)."""
     return {
         name: statement.on_conflict_do_update(
             index_elements=key.split(), set_=values(statement.excluded)
@@ -39,8 +41,9 @@ def _replacing(table: Any, key: str, values: Callable[[Any], dict[str, Any]]) ->
 
 
 INSERT_TASK = insert(TASK).returning(_C.id, _C.seq)
-INSERT_DOCUMENT = insert(schema.DOCUMENT)
-INSERT_TAG = insert(schema.TAG)
+INSERT_ONE_TASK = DriverStatement(lambda _: INSERT_TASK)
+INSERT_DOCUMENT = DriverStatement(lambda _: insert(schema.DOCUMENT))
+INSERT_TAG = DriverStatement(lambda _: insert(schema.TAG))
 INSERT_LINE = insert(schema.SYSTEM_LOG)
 
 SAVE_TASK = (
@@ -62,6 +65,7 @@ SAVE_TASK = (
                 "last_sequence",
                 "reason",
                 "reason_code",
+                "wait",
                 "queued",
                 "started",
                 "ended",
@@ -71,31 +75,57 @@ SAVE_TASK = (
                 "assigned",
                 "inputs_ended",
                 "held_up_since",
+                "priority",
+                "losses",
+                "last_exit_code",
+                "running_since",
+                "not_before",
+                "due",
+                "stop_reason",
+                "stop_reason_code",
             )
         }
     )
 )
+SET_DEMAND = (
+    update(TASK)
+    .where(_C.seq == bindparam("row"))
+    .values({each.column: bindparam(f"new_{each.column}") for each in ASKED})
+)
 
+_IS_QUEUED = _C.state == schema.STATE_NUMBERS[TaskState.QUEUED]
+EXPLAINED_TASKS = (
+    select(_C.seq, _C.id, _C.reason, _C.reason_code, _C.wait, _C.queued)
+    .where(_C.id.in_(bindparam("ids", expanding=True)), _IS_QUEUED)
+    .order_by(_C.seq)
+    .with_for_update()
+)
 SET_REASON = (
     update(TASK)
-    .where(
-        _C.id == bindparam("task"),
-        _C.state == schema.STATE_NUMBERS[TaskState.QUEUED],
-        (_C.reason != bindparam("new_reason"))
-        | (_C.reason_code != bindparam("new_reason_code")),
+    .where(_C.seq == bindparam("row"), _IS_QUEUED)
+    .values(
+        reason=bindparam("new_reason"),
+        reason_code=bindparam("new_reason_code"),
+        wait=bindparam("new_wait"),
     )
-    .values(reason=bindparam("new_reason"), reason_code=bindparam("new_reason_code"))
 )
 
-ADD_USAGE = _replacing(
-    schema.USAGE,
-    "kind name",
-    lambda new: {name: schema.USAGE.c[name] + new[name] for name in _COUNTERS},
+ADD_USAGE = DriverStatement(
+    replacing(
+        schema.USAGE,
+        "kind name",
+        lambda new: {name: schema.USAGE.c[name] + new[name] for name in _COUNTERS},
+    ).__getitem__
 )
-PUT_ENTRY = _replacing(
+PUT_USAGE_HISTORY = replacing(
+    schema.USAGE_HISTORY,
+    "kind name",
+    lambda new: {name: new[name] for name in ("average", "sampled", "used")},
+)
+PUT_ENTRY = replacing(
     schema.TASK_METADATA, "task_seq key", lambda new: {"value": new.value}
 )
-PUT_TRANSFER = _replacing(
+PUT_TRANSFER = replacing(
     schema.TRANSFER,
     "task_seq direction",
     lambda new: {
@@ -104,32 +134,44 @@ PUT_TRANSFER = _replacing(
         if not column.primary_key
     },
 )
-PUT_OUTPUT = _replacing(
+PUT_INPUT_SIZES = replacing(
+    schema.INPUT_SIZES, "task_seq", lambda new: {"body": new.body}
+)
+PUT_OUTPUT = replacing(
     schema.OUTPUT_FILE, "task_seq fingerprint", lambda new: {"size": new.size}
 )
-PUT_TASKMASTER = _replacing(
+PUT_TASKMASTER = replacing(
     schema.TASKMASTER,
     "id",
     lambda new: {
         name: new[name]
-        for name in ("slots", "lease_until", "seen", "started", "revision")
+        for name in (
+            *("slots", "lease_until", "seen", "started"),
+            *("revision", "dedicated"),
+        )
     },
 )
 
-PUT_PROBE = _replacing(schema.PROBE, "id", lambda new: {"written": new.written})
+PUT_PROBE = replacing(schema.PROBE, "id", lambda new: {"written": new.written})
 
 _LOG = schema.EXECUTOR_LOG.c
 _STREAMS = ("stdout", "stderr")
 _NOTHING = literal(b"", LargeBinary)
+_NO_TEXT = literal("")
 
 
 def _put_executor_log(statement: Any) -> Any:
     """Insert or update one log; what is NULL among the parameters stays."""
     given = {
         name: bindparam(f"new_{name}", type_=_LOG[name].type)
-        for name in ("started", "ended", "exit_code", *_STREAMS)
+        for name in (
+            *("started", "ended", "exit_code", "cpu", "max_memory"),
+            "image_digest",
+            *_STREAMS,
+        )
     }
     first = given | {name: func.coalesce(given[name], _NOTHING) for name in _STREAMS}
+    first["image_digest"] = func.coalesce(given["image_digest"], _NO_TEXT)
     return statement.values(
         task_seq=bindparam("row"), position=bindparam("new_position"), **first
     ).on_conflict_do_update(
@@ -146,6 +188,11 @@ PUT_EXECUTOR_LOG: Upsert = {
 IDS_BY_KEY = select(_C.idempotency_key, _C.id).where(
     _C.owner == bindparam("owner"),
     _C.idempotency_key.in_(bindparam("keys", expanding=True)),
+)
+ID_BY_KEY = DriverStatement(
+    lambda _: select(_C.id).where(
+        _C.owner == bindparam("owner"), _C.idempotency_key == bindparam("key")
+    )
 )
 LOCKED_RECORDS = (
     select(*RECORD_COLUMNS)
@@ -167,6 +214,8 @@ _ENTRY = schema.TASK_METADATA.c
 STORED_ENTRIES = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(
     _ENTRY.task_seq == _OF_TASK
 )
+
+ENTRIES = select(_ENTRY.key, _ENTRY.value).where(_ENTRY.task_seq == _OF_TASK)
 
 _OUTPUT = schema.OUTPUT_FILE.c
 STORED_OUTPUTS = select(_C.output_files, _C.output_bytes).where(_C.seq == _OF_TASK)
@@ -195,6 +244,22 @@ SET_UNLISTED = (
         - _C.output_files
     )
 )
+_CALL = schema.CALL.c
+INSERT_CALL = insert(schema.CALL)
+CLEAR_CALL = (
+    update(schema.CALL)
+    .where(_CALL.task_seq == _OF_TASK)
+    .values(
+        inputs_identified=False,
+        outputs_identified=False,
+        identities=0,
+        identity_bytes=0,
+        reusable=False,
+        candidate=None,
+        difference=None,
+    )
+)
+
 CLEAR_OUTPUTS = (
     update(TASK)
     .where(_C.seq == _OF_TASK)

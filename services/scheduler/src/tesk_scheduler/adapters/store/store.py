@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Engine, bindparam, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from tesk_model.task import TaskId
@@ -16,28 +16,46 @@ from tesk_scheduler.adapters.store import (
     schema,
     statements,
 )
+from tesk_scheduler.adapters.store.call_reads import SqlCallReads
 from tesk_scheduler.adapters.store.commitments import read_committed
 from tesk_scheduler.adapters.store.database_file import DatabaseFile
 from tesk_scheduler.adapters.store.engines import Engines, open_engines
 from tesk_scheduler.adapters.store.listing import page_statement
+from tesk_scheduler.adapters.store.load_reads import SqlLoadReads
 from tesk_scheduler.adapters.store.migrate import migrate
+from tesk_scheduler.adapters.store.past_usage import read_history
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
 from tesk_scheduler.adapters.store.schema import DOCUMENT, TASK
-from tesk_scheduler.adapters.store.transaction import SqlTransaction
+from tesk_scheduler.adapters.store.stalls import end_stalled
+from tesk_scheduler.adapters.store.state_changes import read_changes
+from tesk_scheduler.adapters.store.transaction import (
+    SqlTransaction,
+    Written,
+    finish_transaction,
+)
+from tesk_scheduler.adapters.store.webhooks import SqlDeliveries
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
-from tesk_scheduler.domain.admission import QueuedTask
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments
 from tesk_scheduler.domain.leadership import Leadership
-from tesk_scheduler.domain.occurrences import Occurrence
+from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
     Document,
+    Oldest,
+    QueueHead,
     TaskListing,
     TaskQuery,
     TaskRecord,
     TaskSummary,
+    WaitingTasks,
 )
+from tesk_scheduler.domain.state_changes import (
+    ChangeFilter,
+    ChangePage,
+    Position,
+)
+from tesk_scheduler.domain.usage_history import History
 from tesk_scheduler.ports.observer import NoObserver, Observer
 from tesk_scheduler.ports.store import Transaction
 
@@ -65,7 +83,7 @@ _PROBE_SECONDS = 10.0
 _PROBE_TIMEOUT = 15.0
 
 
-class SqlTaskStore:
+class SqlTaskStore(SqlCallReads, SqlLoadReads):
     """See ``TaskStore``."""
 
     def __init__(
@@ -79,10 +97,15 @@ class SqlTaskStore:
         self._observer = observer or NoObserver()
         self._probe_timeout = probe_timeout
         self._file = DatabaseFile(engines.path) if engines.path else None
-        self._writer = Writer(
-            engines.writer,
-            keep_connection=engines.exclusive,
+        self._writer = self._new_writer()
+        self._lead_writer = self._writer if engines.exclusive else self._new_writer()
+
+    def _new_writer(self) -> Writer:
+        return Writer(
+            self._engines.writer,
+            keep_connection=self._engines.exclusive,
             check=self._file.check if self._file else _nothing,
+            finish=finish_transaction,
             observer=self._observer,
         )
 
@@ -107,28 +130,59 @@ class SqlTaskStore:
         """Tell whether no other process can use this database."""
         return self._engines.exclusive
 
+    @property
+    def deliveries(self) -> SqlDeliveries:
+        """The webhooks that are to be delivered."""
+        return SqlDeliveries(self._read, self._writer.run)
+
     def close(self) -> None:
         """Finish what is being written and close."""
         self._writer.close()
+        if self._lead_writer is not self._writer:
+            self._lead_writer.close()
         if self._file:
             self._file.close()
         self._engines.close()
 
     def write(self, work: Callable[[Transaction], ResultT]) -> ResultT:
         """Run ``work`` in the writer's next transaction."""
+        return self._write(self._writer, work)
 
-        def unit(connection: Connection) -> tuple[ResultT, Sequence[Occurrence]]:
+    def write_lead(self, work: Callable[[Transaction], ResultT]) -> ResultT:
+        """Run ``work`` on a connection of its own, if there may be other schedulers.
+
+        Those that stall are ended first: they may have locked the lead.
+        """
+        stalled_for = self._engines.stall_timeout
+        return self._write(self._lead_writer, work, end_stalled_for=stalled_for)
+
+    def _write(
+        self,
+        writer: Writer,
+        work: Callable[[Transaction], ResultT],
+        *,
+        end_stalled_for: timedelta | None = None,
+    ) -> ResultT:
+        def unit(connection: Connection) -> Written[ResultT]:
+            if end_stalled_for is not None:
+                end_stalled(connection, end_stalled_for)
             transaction = SqlTransaction(connection)
             result = work(transaction)
             transaction.flush()
-            return result, transaction.occurrences
+            return Written(result, transaction.occurrences, transaction.state_changes)
 
-        return self._writer.run(unit, then=self._notify)[0]
+        written: Written[ResultT] = writer.run(unit, then=self._notify)
+        return written.result
 
     def summaries(
         self, ids: Collection[TaskId], *, owner: str | None
     ) -> dict[TaskId, TaskSummary]:
         """Read from the narrow table alone, which has the owner."""
+        if len(ids) == 1:
+            [task_id] = ids
+            return self._read_alone(
+                lambda engine: by_id.read_summary(engine, task_id, owner)
+            )
         return self._read(
             lambda connection: by_id.read_summaries(connection, ids, owner)
         )
@@ -169,9 +223,25 @@ class SqlTaskStore:
             )
         )
 
+    def oldest(self) -> Oldest:
+        """Read by the indices of states and of ends."""
+        return self._read(queries.read_oldest)
+
+    def queue_head(self, owner: str) -> QueueHead | None:
+        """Read by the index of owner and state."""
+        return self._read(lambda connection: queries.read_queue_head(connection, owner))
+
+    def waiting(self) -> list[WaitingTasks]:
+        """Read by the index of what is explained."""
+        return self._read(queries.read_waiting)
+
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
         return self._read(queries.read_usage)
+
+    def usage_history(self) -> History:
+        """Read every row."""
+        return self._read(read_history)
 
     def committed(self, minimum: Demand, *, admitted_before: datetime) -> Commitments:
         """Add up by the index of states."""
@@ -227,6 +297,18 @@ class SqlTaskStore:
         """Read by the index of what is not released."""
         return self._read(queries.any_unassigned)
 
+    def state_changes(
+        self, after: Position | None, filters: Sequence[ChangeFilter], *, limit: int
+    ) -> ChangePage:
+        """Read by the numbers of changes."""
+        return self._read(
+            lambda connection: read_changes(connection, after, filters, limit)
+        )
+
+    def due_tasks(self, limit: int) -> list[tuple[TaskId, datetime]]:
+        """Read by the index of what is due."""
+        return self._read(lambda connection: queries.read_due(connection, limit))
+
     def check_health(self) -> None:
         """Check files and disk; write a probe unless there was a write recently."""
         if self._file:
@@ -243,15 +325,29 @@ class SqlTaskStore:
         """Read the time of the server, if there is one."""
         return self._read(queries.read_clock)
 
-    def _notify(self, written: tuple[object, Sequence[Occurrence]]) -> None:
-        for occurrence in written[1]:
+    def _notify(self, written: Written[Any]) -> None:
+        for occurrence in written.occurrences:
             self._observer.happened(occurrence)
 
-    def _read(self, read: Callable[[Connection], ResultT]) -> ResultT:
+    def _read_alone(self, read: Callable[[Engine], ResultT]) -> ResultT:
+        """Read by one statement of the driver."""
+        if self._file:
+            self._file.check()
+        try:
+            return read(self._engines.reader)
+        except SQLAlchemyError as error:
+            raise as_tesk_error(error) from error
+
+    def _read(
+        self, read: Callable[[Connection], ResultT], *, at_one_moment: bool = False
+    ) -> ResultT:
         if self._file:
             self._file.check()
         try:
             with self._engines.reader.connect() as connection:
+                if at_one_moment and not self._engines.exclusive:
+                    # SQLite reads so in every transaction.
+                    connection.execution_options(isolation_level="REPEATABLE READ")
                 return read(connection)
         except SQLAlchemyError as error:
             raise as_tesk_error(error) from error

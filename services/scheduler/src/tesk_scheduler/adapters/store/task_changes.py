@@ -1,6 +1,5 @@
 """Changes tasks within a transaction."""
 
-import hashlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -10,45 +9,70 @@ from sqlalchemy import Connection, delete, select
 
 from tesk_model.errors import ConflictError
 from tesk_model.states import TaskState
-from tesk_model.task import OutputFileLog, TaskId, TransferStatus
-from tesk_scheduler.adapters.store import schema, statements, transfers
+from tesk_model.task import InputSize, OutputFileLog, TaskId, TransferStatus
+from tesk_scheduler.adapters.store import (
+    input_sizes,
+    output_files,
+    schema,
+    statements,
+    system_log,
+    transfers,
+)
+from tesk_scheduler.adapters.store.calls import call_values
 from tesk_scheduler.adapters.store.rows import (
     changing_values,
+    demand_values,
     new_values,
     record_of,
 )
 from tesk_scheduler.adapters.store.schema import TASK, clean, index_form
+from tesk_scheduler.adapters.store.state_changes import delete_changes
 from tesk_scheduler.adapters.store.times import micros, micros_or_none
+from tesk_scheduler.adapters.store.webhooks import insert_webhooks
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.accounting import UsageLedger
 from tesk_scheduler.domain.records import ExecutorLogChange, NewTask, TaskRecord
+from tesk_scheduler.domain.state_changes import NewChange, change_of, creations
 
 _C = TASK.c
 _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 
-_LEFT_OUT = "left-out"  # source of the line about omitted lines
-_FILES_AT_ONCE = 1000
 # By one statement: all other writes wait for it, and it has a timeout.
 _FILES_DELETED = 20_000
 
 _UNCHANGED_LOG = dict.fromkeys(
-    f"new_{name}" for name in ("started", "ended", "exit_code", "stdout", "stderr")
+    f"new_{name}"
+    for name in (
+        *("started", "ended", "exit_code", "cpu", "max_memory"),
+        *("stdout", "stderr", "image_digest"),
+    )
 )
 
 
 class SqlTaskChanges:
-    """See ``TaskChanges``."""
+    """See ``TaskChanges``.
+
+    Attributes:
+        state_changes: To be written to the feed, in their order, before the commit.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._dialect = connection.dialect.name
         self._usage_changes = UsageLedger()
         self._logs: dict[tuple[int, int], dict[str, Any]] = {}
+        self.state_changes: list[NewChange] = []
 
     def task_ids_by_key(
         self, keys: Collection[tuple[str, str]]
     ) -> Mapping[tuple[str, str], TaskId]:
         """Look up keys."""
+        if len(keys) == 1:
+            [(owner, key)] = keys
+            found = statements.ID_BY_KEY.rows(
+                self._connection, {"owner": owner, "key": key}
+            )
+            return dict.fromkeys([(owner, key)], TaskId(found[0][0])) if found else {}
         by_owner: dict[str, list[str]] = {}
         for owner, key in keys:
             by_owner.setdefault(owner, []).append(key)
@@ -64,13 +88,9 @@ class SqlTaskChanges:
         """Insert tasks, their documents, tags and first lines."""
         if not tasks:
             return
-        inserted = self._connection.execute(
-            statements.INSERT_TASK,
-            [new_values(task, _QUEUED) for task in tasks],
-        )
-        seqs = {task_id: seq for task_id, seq in inserted}  # noqa: C416 - rows are no pairs to mypy
-        self._connection.execute(
-            statements.INSERT_DOCUMENT,
+        seqs = self._insert([new_values(task, _QUEUED) for task in tasks])
+        statements.INSERT_DOCUMENT.run_all(
+            self._connection,
             [{"task_seq": seqs[task.id], "body": task.document} for task in tasks],
         )
         tags = [
@@ -84,11 +104,24 @@ class SqlTaskChanges:
             for key, value in task.tags.items()
         ]
         if tags:
-            self._connection.execute(statements.INSERT_TAG, tags)
+            statements.INSERT_TAG.run_all(self._connection, tags)
+        self.state_changes += creations(tasks, seqs, TaskState.QUEUED)
+        calls = [call_values(seqs[each.id], each.call) for each in tasks if each.call]
+        if calls:
+            self._connection.execute(statements.INSERT_CALL, calls)
+        insert_webhooks(self._connection, tasks, seqs)
         for task in tasks:
-            self._usage_changes.created(task.owner, task.group)
+            self._usage_changes.created(task)
             if task.lines:
                 self.add_lines(seqs[task.id], task.lines)
+
+    def _insert(self, rows: Sequence[Mapping[str, Any]]) -> Mapping[TaskId, int]:
+        """Insert rows of tasks; return their numbers by id."""
+        if len(rows) == 1:
+            inserted: Any = statements.INSERT_ONE_TASK.rows(self._connection, rows[0])
+        else:
+            inserted = self._connection.execute(statements.INSERT_TASK, rows)
+        return {TaskId(task_id): seq for task_id, seq in inserted}
 
     def records(self, ids: Collection[TaskId]) -> dict[TaskId, TaskRecord]:
         """Read and lock records."""
@@ -100,67 +133,35 @@ class SqlTaskChanges:
 
     def save(self, before: TaskRecord, after: TaskRecord) -> None:
         """Update one record, guarded."""
-        guard = {
-            "row": before.seq,
-            "old_state": schema.STATE_NUMBERS[before.state],
-            "old_attempt": before.attempt,
-            "old_last_sequence": before.last_sequence,
-        }
-        result = self._connection.execute(
-            statements.SAVE_TASK, guard | changing_values(after)
-        )
-        if result.rowcount != 1:
-            msg = f"task {before.id} was changed meanwhile"
-            raise ConflictError(msg)
-        self._usage_changes.changed(before, after)
+        self.save_all([(before, after)])
+
+    def save_all(self, changes: Sequence[tuple[TaskRecord, TaskRecord]]) -> None:
+        """Update records, guarded, by one statement."""
+        if not changes:
+            return
+        rows = [_guard(before) | changing_values(after) for before, after in changes]
+        result = self._connection.execute(statements.SAVE_TASK, rows)
+        if result.rowcount != len(rows):
+            names = ", ".join(before.id for before, _ in changes[:3])
+            msg = f"task {names} was changed meanwhile"
+            raise ConflictError(msg if len(changes) == 1 else f"one of {msg}")
+        demands = [
+            {"row": before.seq} | demand_values(after)
+            for before, after in changes
+            if after.demand != before.demand
+        ]
+        if demands:
+            self._connection.execute(statements.SET_DEMAND, demands)
+        for before, after in changes:
+            self._usage_changes.changed(before, after)
+        found = (change_of(before, after) for before, after in changes)
+        self.state_changes += filter(None, found)
 
     def add_lines(
         self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
     ) -> None:
         """Append lines after the last one."""
-        if source:
-            self._remove_lines(seq, source)
-        if not lines:
-            return
-        count, size, highest = self._connection.execute(
-            statements.STORED_LINES, {"row": seq}
-        ).one()
-        first = 0 if highest is None else highest + 1
-        cleaned = [clean(line) for line in lines]
-        if last:
-            kept: Sequence[str] = [
-                bounds.truncated(line, bounds.LINE_BYTES) for line in cleaned
-            ]
-        else:
-            kept = bounds.fitting_lines(cleaned, bounds.Retained(count, size))
-        self._insert_lines(seq, kept, first, source)
-        if len(kept) < len(lines):
-            self._remove_lines(seq, _LEFT_OUT)
-            more = [bounds.LINES_LEFT_OUT]
-            self._insert_lines(seq, more, first + len(kept), _LEFT_OUT)
-
-    def _remove_lines(self, seq: int, source: str) -> None:
-        table = schema.SYSTEM_LOG
-        self._connection.execute(
-            delete(table).where(table.c.task_seq == seq, table.c.source == source)
-        )
-
-    def _insert_lines(
-        self, seq: int, lines: Sequence[str], first: int, source: str
-    ) -> None:
-        if lines:
-            self._connection.execute(
-                statements.INSERT_LINE,
-                [
-                    {
-                        "task_seq": seq,
-                        "position": position,
-                        "line": line,
-                        "source": source,
-                    }
-                    for position, line in enumerate(lines, first)
-                ],
-            )
+        system_log.add_lines(self._connection, seq, lines, source=source, last=last)
 
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Merge a change of one log; ``flush`` writes it."""
@@ -169,8 +170,13 @@ class SqlTaskChanges:
             "new_started": micros_or_none(change.started_at),
             "new_ended": micros_or_none(change.ended_at),
             "new_exit_code": change.exit_code,
+            "new_cpu": None
+            if change.cpu_seconds is None
+            else round(change.cpu_seconds * 1_000_000),
+            "new_max_memory": change.max_memory_bytes,
             "new_stdout": None if change.stdout is None else change.stdout.encode(),
             "new_stderr": None if change.stderr is None else change.stderr.encode(),
+            "new_image_digest": clean(change.image_digest or "") or None,
         }
         log |= {name: value for name, value in news.items() if value is not None}
 
@@ -206,6 +212,11 @@ class SqlTaskChanges:
         if left:
             self.add_lines(seq, [bounds.entries_left_out(left)], source="metadata")
 
+    def metadata(self, seq: int) -> Mapping[str, str]:
+        """Read the entries."""
+        rows = self._connection.execute(statements.ENTRIES, {"row": seq})
+        return {row.key: row.value for row in rows}
+
     def put_transfer(self, seq: int, status: TransferStatus) -> None:
         """Insert or update the status of one direction."""
         transfers.put_transfer(self._connection, seq, status)
@@ -214,43 +225,13 @@ class SqlTaskChanges:
         """Delete the status of one direction."""
         transfers.remove_transfer(self._connection, seq, direction)
 
+    def put_input_sizes(self, seq: int, sizes: Sequence[InputSize]) -> None:
+        """Insert or replace one row."""
+        input_sizes.put_input_sizes(self._connection, seq, sizes)
+
     def put_output_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
         """Insert or update files; a known one keeps its position."""
-        for first in range(0, len(files), _FILES_AT_ONCE):
-            self._put_files(seq, files[first : first + _FILES_AT_ONCE])
-
-    def _put_files(self, seq: int, files: Sequence[OutputFileLog]) -> None:
-        # Of duplicates the last counts, as it would in two calls.
-        by_fingerprint = {_fingerprint(file): file for file in files}
-        values = {"row": seq, "fingerprints": list(by_fingerprint)}
-        known = set(self._connection.scalars(statements.KNOWN_OUTPUTS, values))
-        fresh = [each for each in by_fingerprint if each not in known]
-        sizes = [_names_size(by_fingerprint[each]) for each in fresh]
-        there = bounds.Retained(
-            *self._connection.execute(statements.STORED_OUTPUTS, {"row": seq}).one()
-        )
-        used = there.size + there.number * bounds.OUTPUT_OVERHEAD
-        room = bounds.fitting_outputs(sizes, bounds.Retained(there.number, used))
-        listed = [*fresh[:room], *known]
-        if listed:
-            self._connection.execute(
-                statements.PUT_OUTPUT[self._dialect],
-                [
-                    _file_values(by_fingerprint[each])
-                    | {"task_seq": seq, "fingerprint": each, "position": position}
-                    for position, each in enumerate(listed, there.number)
-                ],
-            )
-        if fresh:
-            self._connection.execute(
-                statements.COUNT_OUTPUTS,
-                {
-                    "row": seq,
-                    "more_files": room,
-                    "more_bytes": sum(sizes[:room]),
-                    "more_unlisted": len(fresh) - room,
-                },
-            )
+        output_files.put_output_files(self._connection, seq, files)
 
     def count_outputs(self, seq: int, uploaded: int) -> None:
         """Correct the count of unlisted files."""
@@ -263,9 +244,11 @@ class SqlTaskChanges:
             del self._logs[key]
         for table in (
             *(schema.EXECUTOR_LOG, schema.OUTPUT_FILE),
-            *(schema.TASK_METADATA, schema.TRANSFER),
+            *(schema.TASK_METADATA, schema.TRANSFER, schema.INPUT_SIZES),
+            schema.IDENTITY_BATCH,
         ):
             self._connection.execute(delete(table).where(table.c.task_seq == seq))
+        self._connection.execute(statements.CLEAR_CALL, {"row": seq})
         self._connection.execute(statements.CLEAR_OUTPUTS, {"row": seq})
 
     def delete_tasks(self, *, ended_before: datetime, limit: int) -> int:
@@ -290,18 +273,16 @@ class SqlTaskChanges:
         self._connection.execute(delete(TASK).where(_C.seq.in_(seqs)))
         return len(seqs)
 
-
-def _fingerprint(entry: OutputFileLog) -> str:
-    return hashlib.sha256(f"{entry.url}\0{entry.path}".encode()).hexdigest()
-
-
-def _names_size(file: OutputFileLog) -> int:
-    return bounds.size_of(clean(file.url)) + bounds.size_of(clean(file.path))
+    def delete_changes(self, *, before: datetime, most: int, limit: int) -> int:
+        """Delete by number."""
+        return delete_changes(self._connection, before=before, most=most, limit=limit)
 
 
-def _file_values(file: OutputFileLog) -> dict[str, Any]:
+def _guard(record: TaskRecord) -> dict[str, Any]:
+    """Return what a stored task must be like."""
     return {
-        "url": clean(file.url),
-        "path": clean(file.path),
-        "size": file.size_bytes,
+        "row": record.seq,
+        "old_state": schema.STATE_NUMBERS[record.state],
+        "old_attempt": record.attempt,
+        "old_last_sequence": record.last_sequence,
     }

@@ -1,7 +1,9 @@
 """Changes tasks, usage, taskmasters and the lead in one unit of work."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
@@ -9,6 +11,8 @@ from tesk_model.errors import ConflictError
 from tesk_model.reasons import Reason
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import statements
+from tesk_scheduler.adapters.store.admin_changes import SqlAdminChanges
+from tesk_scheduler.adapters.store.past_usage import write_history
 from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
     read_taskmaster,
@@ -17,6 +21,7 @@ from tesk_scheduler.adapters.store.queries import (
 )
 from tesk_scheduler.adapters.store.rows import (
     RECORD_COLUMNS,
+    reason_of,
     reason_values,
     record_of,
 )
@@ -25,18 +30,40 @@ from tesk_scheduler.adapters.store.schema import (
     TASK,
     TASKMASTER,
 )
-from tesk_scheduler.adapters.store.task_changes import SqlTaskChanges
-from tesk_scheduler.adapters.store.times import micros
+from tesk_scheduler.adapters.store.state_changes import write_changes
+from tesk_scheduler.adapters.store.times import from_micros, micros
+from tesk_scheduler.adapters.store.usage_keys import usage_key
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.occurrences import Occurrence, occurrences_of
 from tesk_scheduler.domain.quota import Subject, Usage
 from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.state_changes import NewChange
+from tesk_scheduler.domain.usage_history import HistoryChange
+from tesk_scheduler.domain.waits import continued, lasting_line
+
+ResultT = TypeVar("ResultT")
 
 _C = TASK.c
 _LEADER_ROW = 1
+_REASONS_AT_ONCE = 500
 
 
-class SqlTransaction(SqlTaskChanges):
+@dataclass(frozen=True, slots=True)
+class Written(Generic[ResultT]):
+    """What a unit of work returned, and what it wrote."""
+
+    result: ResultT
+    occurrences: Sequence[Occurrence]
+    changes: Sequence[NewChange]
+
+
+def finish_transaction(connection: Connection, results: Sequence[object]) -> None:
+    """Write the changes of states of all units of a transaction, before its commit."""
+    written = [each for each in results if isinstance(each, Written)]
+    write_changes(connection, [change for each in written for change in each.changes])
+
+
+class SqlTransaction(SqlAdminChanges):
     """See ``Transaction``.
 
     Attributes:
@@ -47,10 +74,11 @@ class SqlTransaction(SqlTaskChanges):
         super().__init__(connection)
         self.occurrences: list[Occurrence] = []
 
-    def save(self, before: TaskRecord, after: TaskRecord) -> None:
-        """Update one record, and note what that means."""
-        super().save(before, after)
-        self.occurrences.extend(occurrences_of(before, after))
+    def save_all(self, changes: Sequence[tuple[TaskRecord, TaskRecord]]) -> None:
+        """Update records, and note what that means."""
+        super().save_all(changes)
+        for before, after in changes:
+            self.occurrences.extend(occurrences_of(before, after))
 
     def announce(self, occurrence: Occurrence) -> None:
         """Note it."""
@@ -59,12 +87,12 @@ class SqlTransaction(SqlTaskChanges):
     def flush(self) -> None:
         """Write executor logs and the counters of usage."""
         super().flush()
-        rows = [
-            {"kind": subject.kind.value, "name": subject.name, **change.named()}
-            for subject, change in self._usage_changes.changes()
-        ]
+        changes = self._usage_changes.changes()
+        # The same order in every transaction keeps them from blocking each other.
+        by_key = sorted((usage_key(subject), change) for subject, change in changes)
+        rows = [key._asdict() | change.named() for key, change in by_key]
         if rows:
-            self._connection.execute(statements.ADD_USAGE[self._dialect], rows)
+            statements.ADD_USAGE.run_all(self._connection, rows)
 
     def usage(self, subjects: Collection[Subject]) -> dict[Subject, Usage]:
         """Read and lock counters."""
@@ -88,6 +116,7 @@ class SqlTransaction(SqlTaskChanges):
             "seen": taskmaster.seen,
             "started": micros(taskmaster.started_at),
             "revision": taskmaster.revision,
+            "dedicated": taskmaster.dedicated,
         }
         self._connection.execute(statements.PUT_TASKMASTER[self._dialect], values)
 
@@ -145,11 +174,35 @@ class SqlTransaction(SqlTaskChanges):
         if present != epoch:
             raise ConflictError("another scheduler leads now")
 
-    def set_reasons(self, reasons: Mapping[TaskId, Reason]) -> None:
-        """Update the reasons that differ."""
-        rows = [
-            {"task": task_id, **reason_values(reason)}
-            for task_id, reason in reasons.items()
-        ]
+    def change_usage_history(self, change: HistoryChange) -> None:
+        """Insert or update, and delete."""
+        write_history(self._connection, change)
+
+    def set_reasons(self, reasons: Mapping[TaskId, Reason], *, now: datetime) -> None:
+        """Read what there is, and update what differs."""
+        ids = list(reasons)
+        for first in range(0, len(ids), _REASONS_AT_ONCE):
+            some = ids[first : first + _REASONS_AT_ONCE]
+            self._set_reasons({each: reasons[each] for each in some}, now)
+
+    def _set_reasons(self, reasons: Mapping[TaskId, Reason], now: datetime) -> None:
+        found = self._connection.execute(
+            statements.EXPLAINED_TASKS, {"ids": list(reasons)}
+        )
+        rows = []
+        for row in found.all():
+            before, history = reason_of(row.reason_code, row.reason, row.wait)
+            reason = reasons[row.id]
+            began = from_micros(row.queued)
+            after = continued(history, before, reason, began=began, now=now)
+            after, line = lasting_line(after, reason, now)
+            values = reason_values(reason, after)
+            if line:
+                self.add_lines(row.seq, [line])
+            if line or (values["new_reason"], values["new_reason_code"]) != (
+                row.reason,
+                row.reason_code,
+            ):
+                rows.append({"row": row.seq, **values})
         if rows:
             self._connection.execute(statements.SET_REASON, rows)

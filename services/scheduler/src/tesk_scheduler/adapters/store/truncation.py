@@ -48,6 +48,8 @@ def add_executors(connection: Connection, task: StoredTask) -> None:
             _EXECUTOR.started,
             _EXECUTOR.ended,
             _EXECUTOR.exit_code,
+            _EXECUTOR.cpu,
+            _EXECUTOR.max_memory,
             _end(_EXECUTOR.stdout),
             _end(_EXECUTOR.stderr),
         )

@@ -38,22 +38,16 @@ from tesk_taskmaster.adapters.container.config import (
 from tesk_taskmaster.adapters.container.files import RunFiles
 from tesk_taskmaster.adapters.container.image_contents import ImageContents
 from tesk_taskmaster.adapters.container.images import ImageStore
-from tesk_taskmaster.adapters.container.logs import (
-    read_tails,
-)
+from tesk_taskmaster.adapters.container.logs import read_tails
 from tesk_taskmaster.adapters.container.network import AttemptNetworks
 from tesk_taskmaster.adapters.container.observation import (
     NEVER_STARTED,
     VANISHED,
+    image_digest,
     observe,
 )
-from tesk_taskmaster.adapters.container.removal import (
-    delete_folder,
-    remove_containers,
-)
-from tesk_taskmaster.adapters.container.retries import (
-    retried,
-)
+from tesk_taskmaster.adapters.container.removal import delete_folder, remove_containers
+from tesk_taskmaster.adapters.container.retries import retried
 from tesk_taskmaster.adapters.container.starts import PendingStart, PendingStarts
 from tesk_taskmaster.adapters.container.waiting import wait_for_end
 from tesk_taskmaster.adapters.mount_sources import refuse_links
@@ -175,6 +169,16 @@ class ContainerEngine:
             return self._contents.occupied_directories(attempt, image, directories)
 
         return retried(inspect, report_reason)
+
+    def image_digest(self, image: str, report_reason: ReportReason) -> str:
+        """Return the id of an image; pulls it and reports the progress."""
+
+        def ask() -> str:
+            self._images.ensure(image, report_reason, threading.Event())
+            found = self._api.inspect_image(image)
+            return "" if found is None else image_digest(found["Id"])
+
+        return retried(ask, report_reason)
 
     def stop(self, run: ExecutorRun, grace: timedelta) -> None:
         """Stop the container; a pending start is cancelled."""

@@ -60,4 +60,10 @@ def observe(
         ended_at=parse_time(state["FinishedAt"]),
         was_stopped=was_stopped,
         is_out_of_memory=bool(state.get("OOMKilled")),
+        image_digest=image_digest(container.get("Image", "")),
     )
+
+
+def image_digest(found: str) -> str:
+    """Return the digest of an image from its id, which some engines write without kind."""
+    return found if ":" in found or not found else f"sha256:{found}"

@@ -170,6 +170,18 @@ class KubernetesRuntime:
             self._attempts[plan.attempt], index, directories, report_reason
         )
 
+    def image_digest(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> str:
+        """See ``Runtime.image_digest``."""
+        return self._inspector.image_digest(
+            self._attempts[plan.attempt], index, directories, report_reason
+        )
+
     def start(
         self,
         plan: Plan,
@@ -188,6 +200,12 @@ class KubernetesRuntime:
     ) -> StepResult | None:
         """See ``Runtime.wait``."""
         return self._attempts[attempt].steps[step].wait(timeout)
+
+    def conclude(self, attempt: Attempt, direction: str) -> None:
+        """See ``Runtime.conclude``: a kubelet tells of an end up to a second later."""
+        held = self._attempts.get(attempt)
+        if held is not None:
+            held.concluded.add(direction)
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
         """See ``Runtime.tails``; the first call for a running step follows its log."""

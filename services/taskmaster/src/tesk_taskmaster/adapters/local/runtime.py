@@ -18,20 +18,18 @@ from tesk_model.reasons import Reason, ReasonCode
 from tesk_runtime.file_lock import FileLock
 from tesk_runtime.rooted_files import RootedFiles
 from tesk_taskmaster.adapters.detached_process import DetachedProcess
-from tesk_taskmaster.adapters.local.filer_process import (
-    FilerProcesses,
-    token_file,
-)
+from tesk_taskmaster.adapters.local.filer_process import FilerProcesses, token_file
 from tesk_taskmaster.adapters.local.leftovers import Leftovers
 from tesk_taskmaster.adapters.local.references import (
     NO_REFERENCES,
     ReferenceFolders,
     make_mount_points,
 )
+from tesk_taskmaster.adapters.local.runs import make_run
 from tesk_taskmaster.adapters.task_folders import TaskFolders, is_transient
-from tesk_taskmaster.domain.executor_run import ExecutorRun, HostMount
+from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.layouts import LayoutChoice
-from tesk_taskmaster.domain.plan import ExecutorStep, Plan
+from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import INPUTS, direction_of, executor_of
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.ports import (
@@ -43,8 +41,6 @@ from tesk_taskmaster.ports import (
 )
 
 _DIRECTORY_MODE = 0o777  # writable by any uid that an image uses
-
-
 _STILL_OWNED = Reason(
     ReasonCode.TASKMASTER_STARTING, "waiting for its former taskmaster to release it"
 )
@@ -129,6 +125,18 @@ class LocalRuntime:
             plan.attempt, image, directories, report_reason
         )
 
+    def image_digest(
+        self,
+        plan: Plan,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> str:
+        """See ``Runtime.image_digest``."""
+        del directories
+        image = plan.executors[index].executor.image
+        return self._engine.image_digest(image, report_reason)
+
     def start(
         self,
         plan: Plan,
@@ -147,10 +155,9 @@ class LocalRuntime:
                 self._filers.start(process, plan.attempt, step)
                 return
             with self._guard:
-                self._plans[plan.attempt] = (
-                    plan  # with the inspected mounts of this step
-                )
-            run = self._run(plan, plan.executors[executor_of(step)])
+                # With the inspected mounts of this step.
+                self._plans[plan.attempt] = plan
+            run = make_run(self._folders, plan, plan.executors[executor_of(step)])
             run.folder.mkdir(parents=True, exist_ok=True)
             tree = RootedFiles(run.volume)
             for mount in run.step.mounts:
@@ -167,6 +174,9 @@ class LocalRuntime:
         if direction_of(step):
             return self._filers.wait(self._filer(attempt, step), step, timeout)
         return self._engine.wait(self._known_run(attempt, step), timeout)
+
+    def conclude(self, attempt: Attempt, direction: str) -> None:
+        """See ``Runtime.conclude``; the end of a process is seen at once."""
 
     def tails(self, attempt: Attempt, step: str) -> Tails:
         """See ``Runtime.tails``."""
@@ -258,31 +268,7 @@ class LocalRuntime:
     def _known_run(self, attempt: Attempt, step: str) -> ExecutorRun:
         with self._guard:
             plan = self._plans[attempt]
-        return self._run(plan, plan.executors[executor_of(step)])
-
-    def _run(self, plan: Plan, step: ExecutorStep) -> ExecutorRun:
-        volume = self._folders.volume(plan.attempt)
-        return ExecutorRun(
-            name=f"{plan.attempt.name}-{step.name}",
-            attempt=plan.attempt,
-            step=step,
-            mounts=tuple(_host_mounts(step, volume)),
-            folder=self._folders.step(plan.attempt, step.name),
-            volume=volume,
-            cpu_cores=plan.cpu_cores,
-            ram=plan.ram,
-            outputs=plan.outputs,
-        )
-
-
-def _host_mounts(step: ExecutorStep, volume: Path) -> Iterator[HostMount]:
-    for mount in step.mounts:
-        source = volume / mount.path.lstrip("/")
-        # An executor may have made a link to a file of this machine, which an engine
-        # would follow. The command reports a missing file.
-        if mount.is_file and (source.resolve() != source or not source.is_file()):
-            continue
-        yield HostMount(source=source, target=mount.path, is_file=mount.is_file)
+        return make_run(self._folders, plan, plan.executors[executor_of(step)])
 
 
 def _make_directory(path: Path) -> None:

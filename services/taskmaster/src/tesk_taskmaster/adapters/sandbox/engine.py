@@ -8,6 +8,7 @@ Images are not used. A run is a detached process in the run's folder:
 | ``stdout``, ``stderr`` | streams that are not redirected |
 | ``status`` | written by bubblewrap: first process, exit code |
 | ``shown`` | paths of this machine in the root, which are not collected |
+| ``usage`` | what it had used when it was last looked at: CPU seconds, bytes |
 | ``verdict`` | exit code and message of a command that never started |
 | ``network``, ``connected``, ``resolv.conf`` | see ``network`` |
 | ``lock``, ``pid``, ``exit``, ``stopped`` | see ``detached_process`` |
@@ -59,6 +60,7 @@ from tesk_taskmaster.adapters.sandbox.streams import (
     open_streams,
     tail,
 )
+from tesk_taskmaster.adapters.sandbox.usage import read_usage, write_usage
 from tesk_taskmaster.adapters.task_folders import TaskFolders
 from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
@@ -133,6 +135,14 @@ class SandboxEngine:
         except ValueError as error:
             raise StepFailedError(f"{run.name}: {error}") from error
 
+    def image_digest(
+        self,
+        image: str,  # noqa: ARG002 - of the port; images are not used
+        report_reason: ReportReason,  # noqa: ARG002 - likewise
+    ) -> str:
+        """See ``Engine.image_digest``; programs of this machine have none."""
+        return ""
+
     def occupied_directories(
         self,
         attempt: Attempt,  # noqa: ARG002 - of the port; images are not used
@@ -151,6 +161,7 @@ class SandboxEngine:
         process = self._process(run.folder)
         end = process.wait(timeout)
         if end is None:
+            _keep_usage(run.folder)
             return None
         _kill(process)  # processes that a dead leader may have left
         return sandbox_result(run, end)
@@ -264,6 +275,14 @@ class SandboxEngine:
             arguments=arguments,
             gated=self.network is not None,
         )
+
+
+def _keep_usage(folder: Path) -> None:
+    """Note what a running sandbox has used: nobody tells it afterwards."""
+    usage = SandboxInit(folder).usage()
+    if usage is not None:
+        before = read_usage(folder)
+        write_usage(folder, before.followed_by(usage) if before else usage)
 
 
 def _kill(process: DetachedProcess) -> None:

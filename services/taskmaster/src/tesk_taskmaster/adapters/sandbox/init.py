@@ -12,6 +12,8 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
+from tesk_taskmaster.adapters.sandbox.usage import Usage, measure
+
 _END_TIMEOUT_MILLISECONDS = 1000
 
 
@@ -56,6 +58,11 @@ class SandboxInit:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, number)
         return True
+
+    def usage(self) -> Usage | None:
+        """Return what its processes have used so far; None if none runs."""
+        pid = self._pid()
+        return None if pid is None else measure(pid)
 
     def kill(self) -> None:
         """Kill the sandbox; returns at once."""

@@ -1,6 +1,7 @@
 """Observes the end of a sandbox, and returns the result of its step."""
 
 import signal
+from dataclasses import replace
 
 from tesk_taskmaster.adapters.detached_process import ProcessExit
 from tesk_taskmaster.adapters.sandbox.bubblewrap import (
@@ -14,6 +15,7 @@ from tesk_taskmaster.adapters.sandbox.start_failure import (
     write_start_failure,
 )
 from tesk_taskmaster.adapters.sandbox.streams import empty, tail
+from tesk_taskmaster.adapters.sandbox.usage import read_usage
 from tesk_taskmaster.domain.executor_run import ExecutorRun
 from tesk_taskmaster.domain.step_names import title_of
 from tesk_taskmaster.domain.termination import Report, StepResult, Termination, judge
@@ -37,7 +39,14 @@ def sandbox_result(run: ExecutorRun, end: ProcessExit) -> StepResult:
         except OSError as error:
             reason = f"the outputs of the command cannot be collected: {error.strerror}"
             return StepResult(exit_code=code, error=reason)
-    return judge(observe(run, code, end))
+    result = judge(observe(run, code, end))
+    used = read_usage(run.folder)
+    if code is None or used is None:
+        return result
+    # Not judged: no limit of memory is enforced here, so that none was exceeded.
+    return replace(
+        result, cpu_seconds=used.cpu_seconds, max_memory_bytes=used.max_memory_bytes
+    )
 
 
 def observe(run: ExecutorRun, code: int | None, end: ProcessExit) -> Termination:

@@ -25,7 +25,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import volume_claim
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import is_inspection_step
+from tesk_taskmaster.domain.step_names import uses_volume
 from tesk_taskmaster.ports import ReportReason, StepFailedError
 
 _VOLUME = Subject(name="the task volume", image="")
@@ -110,7 +110,7 @@ class Anchors:
         Raises:
             StepFailedError: It cannot be created, or steps used one that was deleted.
         """
-        used = any(not is_inspection_step(step_of(job)) for job in anchor.jobs)
+        used = any(uses_volume(step_of(job)) for job in anchor.jobs)
         if used and not anchor.has_claim:
             raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
         attempt, namespace, uid = plan.attempt, context.namespace, anchor.uid

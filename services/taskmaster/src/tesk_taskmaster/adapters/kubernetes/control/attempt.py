@@ -1,7 +1,7 @@
 """Starts and adopts the steps of one attempt.
 
 Each step has a Job of its own, or all share the one of a pod; an inspection of an image
-always has its own. A filer that died without a result is started again by a new
+and the check of a candidate always have their own. A filer that died without a result is started again by a new
 Job of the same name, when the old one is deleted. An executor that had started is
 not, and nothing is in a pod of several steps.
 """
@@ -14,6 +14,7 @@ from tesk_model.reasons import Reason
 from tesk_taskmaster.adapters.kubernetes.control.attempt_jobs import AttemptJobs
 from tesk_taskmaster.adapters.kubernetes.control.attempt_pod import AttemptPod
 from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects
+from tesk_taskmaster.adapters.kubernetes.control.concluded import ConcludedTransfers
 from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import job_name
@@ -29,6 +30,7 @@ from tesk_taskmaster.domain.step_names import (
     is_inspection_step,
     is_repeatable,
     title_of,
+    uses_volume,
 )
 from tesk_taskmaster.ports import ReportReason
 
@@ -41,6 +43,8 @@ class AttemptSteps:
         jobs: Of the steps.
         pod: That all steps share; None: each has its own.
         steps: That were started or adopted, by name.
+        concluded: Transfers that the scheduler knows to have succeeded.
+        is_anchor_deleted: All objects of the attempt are being deleted.
     """
 
     def __init__(
@@ -56,6 +60,8 @@ class AttemptSteps:
         self.pod = pod
         self._choice = choice
         self.steps: dict[str, Step] = {}
+        self.concluded = ConcludedTransfers(jobs.cached)
+        self.is_anchor_deleted = False
 
     def layout(self, plan: Plan) -> LayoutChoice | None:
         """See ``Runtime.layout``."""
@@ -153,7 +159,7 @@ class AttemptSteps:
             step.close()
 
     def _in_pod(self, name: str) -> bool:
-        return self.pod is not None and not is_inspection_step(name)
+        return self.pod is not None and uses_volume(name)
 
     def _start_in_pod(
         self, name: str, report_reason: ReportReason, *, has_started: bool
@@ -164,7 +170,7 @@ class AttemptSteps:
         objects = self.pod.objects(
             self.plan, subject, report_reason, has_started=has_started
         )
-        return self._add(name, objects, subject, is_repeatable=False)
+        return self._add(name, objects, subject)
 
     def _create(
         self, name: str, report_reason: ReportReason, directories: Sequence[str]
@@ -182,7 +188,7 @@ class AttemptSteps:
         objects, is_adopted = self.jobs.create(
             body, subject, report_reason, is_repeatable=is_repeatable(name)
         )
-        step = self._add(name, objects, subject, is_repeatable=is_repeatable(name))
+        step = self._add(name, objects, subject)
         return step, is_adopted
 
     def _recover(self, name: str, report_reason: ReportReason) -> Step:
@@ -191,21 +197,27 @@ class AttemptSteps:
             job_name(self.plan.attempt, name), title_of(name), report_reason
         )
         subject = replace(self._subject(name), has_started=True)
-        return self._add(name, objects, subject, is_repeatable=False)
+        return self._add(name, objects, subject)
 
-    def _add(
-        self, name: str, objects: StepObjects, subject: Subject, *, is_repeatable: bool
-    ) -> Step:
+    def _add(self, name: str, objects: StepObjects, subject: Subject) -> Step:
         step = Step(
             self.jobs.cluster,
-            self.cached,
             objects,
             name=name,
             subject=subject,
-            is_repeatable=is_repeatable,
+            concluded=self.concluded,
+            before_wait=self._delete_requeued,
         )
         self.steps[name] = step
         return step
+
+    def _delete_requeued(self) -> None:
+        """Delete the Jobs of steps that have ended, and that a queue would run again.
+
+        A queue may take the room of one back before its Job says that it has ended.
+        """
+        for step in list(self.steps.values()):
+            step.delete_if_ended()
 
     def _subject(self, name: str) -> Subject:
         return Subject(

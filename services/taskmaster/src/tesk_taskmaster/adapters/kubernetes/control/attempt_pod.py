@@ -12,7 +12,11 @@ from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import job_name
 from tesk_taskmaster.adapters.kubernetes.manifests.pod_job import PodOptions, pod_job
 from tesk_taskmaster.adapters.kubernetes.manifests.rendering import step_image
-from tesk_taskmaster.adapters.kubernetes.manifests.turns import step_names
+from tesk_taskmaster.adapters.kubernetes.manifests.turns import (
+    container_names,
+    container_of,
+    step_names,
+)
 from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.layouts import (
     LayoutChoice,
@@ -21,7 +25,14 @@ from tesk_taskmaster.domain.layouts import (
     choose_layout,
 )
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import POD, direction_of, title_of
+from tesk_taskmaster.domain.step_names import (
+    FILER,
+    INPUTS,
+    OUTPUTS,
+    POD,
+    direction_of,
+    title_of,
+)
 from tesk_taskmaster.ports import ReportReason
 
 
@@ -40,6 +51,7 @@ class AttemptPod:
     offer: LayoutOffer
     adopted: LayoutChoice | None
     _objects: StepObjects | None = field(default=None, init=False)
+    _rendered: tuple[Plan, JsonObject] | None = field(default=None, init=False)
 
     @property
     def was_started(self) -> bool:
@@ -52,15 +64,20 @@ class AttemptPod:
 
     def subject(self, plan: Plan, step: str) -> Subject:
         """Return a step for the observation of its container."""
+        order = self.layout(plan).order or Order.SEQUENCE
         names = tuple(step_names(plan))
         at = names.index(step)
+        container = container_of(plan, step, order)
+        is_shared = FILER in container_names(plan, order)
         return Subject(
             name=title_of(step),
             image=step_image(plan, step, self.jobs.cluster.templates),
             ram=None if direction_of(step) else plan.ram,
-            container=step,
-            earlier=names[:at],
-            later=names[at + 1 :],
+            container=container,
+            step=step if container == FILER else "",
+            earlier=_without(names[:at], INPUTS if is_shared else ""),
+            later=_without(names[at + 1 :], OUTPUTS if is_shared else ""),
+            filer=FILER if is_shared and container != FILER else "",
         )
 
     def objects(
@@ -91,6 +108,7 @@ class AttemptPod:
         self._objects, _ = self.jobs.create(
             self._body(plan), subject, report_reason, is_repeatable=False
         )
+        self._rendered = None  # it is larger than all else that is kept
         return self._objects
 
     def check(self, plan: Plan) -> None:
@@ -103,6 +121,12 @@ class AttemptPod:
             self._body(plan)
 
     def _body(self, plan: Plan) -> JsonObject:
+        """Render the Job; once, if no inspection of an image has changed the plan."""
+        if self._rendered is None or self._rendered[0] != plan:
+            self._rendered = plan, self._render(plan)
+        return self._rendered[1]
+
+    def _render(self, plan: Plan) -> JsonObject:
         return pod_job(
             plan,
             self.jobs.cluster.templates,
@@ -111,3 +135,7 @@ class AttemptPod:
             context=self.jobs.context,
             anchor_uid=self.jobs.anchor.uid,
         )
+
+
+def _without(names: tuple[str, ...], left_out: str) -> tuple[str, ...]:
+    return tuple(name for name in names if name != left_out)

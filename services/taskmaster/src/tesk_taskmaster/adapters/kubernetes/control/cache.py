@@ -13,6 +13,17 @@ from tesk_kubernetes.api import PODS, JsonObject, Resource
 from tesk_kubernetes.labels import attempt_of
 from tesk_model.names import Attempt
 
+_METADATA = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
+_SPEC = ("nodeName", "suspend")
+_STATUS = ("phase", "reason", "message")
+_CONDITION = ("type", "status", "reason", "message", "lastTransitionTime")
+_CONTAINER = ("name", "image", "imageID", "state")
+_STATUS_LISTS = {
+    "conditions": _CONDITION,
+    "initContainerStatuses": _CONTAINER,
+    "containerStatuses": _CONTAINER,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -33,20 +44,32 @@ class Entry:
 
 
 def pruned(body: JsonObject) -> JsonObject:
-    """Return the parts of an object by which steps are judged; a tenth of a pod."""
-    metadata, spec = body["metadata"], body.get("spec", {})
-    kept = ("name", "uid", "labels", "creationTimestamp", "deletionTimestamp")
+    """Return the parts of an object by which steps are judged; a tenth of a pod.
+
+    All else changes more often than these, and each change wakes the attempt.
+    """
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    status = body.get("status") or {}
     return {
-        "metadata": {key: metadata[key] for key in kept if key in metadata}
+        "metadata": _chosen(metadata, _METADATA)
         | {
             "ownerReferences": [
                 {key: owner[key] for key in ("kind", "name", "uid")}
                 for owner in metadata.get("ownerReferences") or ()
             ]
         },
-        "spec": {key: spec[key] for key in ("nodeName", "suspend") if key in spec},
-        "status": body.get("status") or {},
+        "spec": _chosen(spec, _SPEC),
+        "status": _chosen(status, _STATUS)
+        | {
+            key: [_chosen(each, kept) for each in status[key]]
+            for key, kept in _STATUS_LISTS.items()
+            if status.get(key)
+        },
     }
+
+
+def _chosen(given: JsonObject, keys: tuple[str, ...]) -> JsonObject:
+    return {key: given[key] for key in keys if key in given}
 
 
 def is_pod_of(pod: JsonObject, job_uid: str) -> bool:
@@ -92,6 +115,11 @@ class AttemptObjects:
     def version(self) -> int:
         """A number that grows with each change."""
         return self._version
+
+    def touch(self) -> None:
+        """Wake waiters: something has changed that is not in the cache."""
+        with self._changed:
+            self._notify()
 
     def wait(self, since: int, timeout: timedelta) -> None:
         """Wait until something changes after version ``since``."""

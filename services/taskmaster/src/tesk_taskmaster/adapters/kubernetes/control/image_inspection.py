@@ -47,11 +47,8 @@ class ImageInspector:
 
         Not if the result is cached, or another attempt has begun the same.
         """
-        if self._cached_result(attempt, index, directories) is not None:
-            return
-        with self.shared.beginning(attempt, index, directories) as is_first:
-            if is_first:
-                attempt.begin_step(inspection_step(index), report_reason, directories)
+        if self._cached_result(attempt, index, directories) is None:
+            self._begin(attempt, index, directories, report_reason)
 
     def inspect(
         self,
@@ -73,6 +70,28 @@ class ImageInspector:
             self._store(attempt, index, directories, known)
         return known
 
+    def image_digest(
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> str:
+        """Return the digest of the image that an executor would get now.
+
+        Never of another attempt's inspection, nor of an earlier one: a tag may move.
+
+        Raises:
+            StepFailedError: It cannot be inspected.
+        """
+        # Without any, the launcher would start a command.
+        directories = directories or ("/",)
+        step, result = self._inspected(attempt, index, directories, report_reason)
+        occupied = parse_occupied(step.tails().stdout, directories)
+        if occupied is not None:
+            self._store(attempt, index, directories, occupied)
+        return result.image_digest
+
     def _shared_result(
         self,
         attempt: AttemptSteps,
@@ -80,23 +99,58 @@ class ImageInspector:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> Collection[str] | None:
-        """Return the result of another attempt's inspection; None if it has none."""
-        while shared := self.shared.of_another(attempt, index, directories):
+        """Return the result of another attempt's inspection.
+
+        Returns:
+            None if this attempt is to inspect the image itself.
+        """
+        while not self._begin(attempt, index, directories, report_reason):
             report_reason(NO_REASON)
-            step = shared.step(RETRY_INTERVAL)
+            shared = self.shared.of_another(attempt, index, directories)
+            step = None if shared is None else shared.step(RETRY_INTERVAL)
             result = None if step is None else step.wait(RETRY_INTERVAL)
-            if step is None or result is None:
-                continue
-            with shared.reading:
-                known = self._cached_result(attempt, index, directories)
-                if known is None and not (result.error or result.exit_code):
-                    known = parse_occupied(step.tails().stdout, directories)
-                    if known is not None:
-                        self._store(attempt, index, directories, known)
+            if shared is not None and step is not None and result is not None:
+                with shared.reading:
+                    known = self._read(attempt, index, directories, step, result)
+                if known is None:
+                    self.shared.give_up(key_of(attempt, index, directories), shared)
+                return known
+            known = self._cached_result(attempt, index, directories)
             if known is not None:
                 return known
-            self.shared.give_up(key_of(attempt, index, directories), shared)
-        return self._cached_result(attempt, index, directories)
+        return None
+
+    def _read(
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        step: Step,
+        result: StepResult,
+    ) -> Collection[str] | None:
+        """Return what another attempt's inspection has found; None if it failed."""
+        known = self._cached_result(attempt, index, directories)
+        if known is None and not (result.error or result.exit_code):
+            known = parse_occupied(step.tails().stdout, directories)
+            if known is not None:
+                self._store(attempt, index, directories, known)
+        return known
+
+    def _begin(
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> bool:
+        """Begin an inspection, unless another attempt has; tell whether there is one."""
+        name = inspection_step(index)
+        if name in attempt.steps:
+            return True
+        with self.shared.beginning(attempt, index, directories) as is_first:
+            if is_first:
+                attempt.begin_step(name, report_reason, directories)
+        return is_first
 
     def _inspect(
         self,
@@ -105,6 +159,24 @@ class ImageInspector:
         directories: Sequence[str],
         report_reason: ReportReason,
     ) -> Collection[str]:
+        step, _ = self._inspected(attempt, index, directories, report_reason)
+        answer = parse_occupied(step.tails().stdout, directories)
+        if answer is None:
+            raise StepFailedError(
+                f"executors[{index}]: the result of inspecting its image was not read",
+                code=ReasonCode.STEP_VANISHED,
+                lost=True,
+            )
+        return answer
+
+    def _inspected(
+        self,
+        attempt: AttemptSteps,
+        index: int,
+        directories: Sequence[str],
+        report_reason: ReportReason,
+    ) -> tuple[Step, StepResult]:
+        """Run an inspection of this attempt, or adopt it, to its success."""
         step, result = self._run(attempt, index, directories, report_reason)
         tries = 1
         while result.lost and tries < _MAX_TRIES:  # with its pod, nothing else is lost
@@ -117,14 +189,7 @@ class ImageInspector:
                 f"executors[{index}]: its image cannot be inspected: "
                 f"{result.notice or result.exit_code}"
             )
-        answer = parse_occupied(step.tails().stdout, directories)
-        if answer is None:
-            raise StepFailedError(
-                f"executors[{index}]: the result of inspecting its image was not read",
-                code=ReasonCode.STEP_VANISHED,
-                lost=True,
-            )
-        return answer
+        return step, result
 
     @staticmethod
     def _run(

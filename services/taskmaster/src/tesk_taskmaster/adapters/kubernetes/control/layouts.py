@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.manifests.turns import step_names
 from tesk_taskmaster.domain.layouts import Layout, LayoutChoice, LayoutOffer, Order
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import POD, is_inspection_step
+from tesk_taskmaster.domain.step_names import POD, uses_volume
 
 _ADOPTED = "as it was begun"
 
@@ -61,7 +61,7 @@ def adopted_layout(plan: Plan, jobs: Sequence[JsonObject]) -> LayoutChoice | Non
         if step == POD:
             order = _order(plan, job)
             return LayoutChoice(layout=Layout.POD, order=order, why=_ADOPTED)
-        if not is_inspection_step(step):
+        if uses_volume(step):
             return LayoutChoice(layout=Layout.JOBS, why=_ADOPTED)
     return None
 

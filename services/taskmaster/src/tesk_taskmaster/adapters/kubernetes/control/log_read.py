@@ -25,11 +25,13 @@ class LogRead:
         sizes: Bytes of each stream that were read.
         is_from_start: No lines were left out before what was read, though the
             kubelet may have rotated some away.
+        error: With which the kubelet ended it; "" if it did not.
     """
 
     tails: Tails
     sizes: LoggedBytes
     is_from_start: bool
+    error: str = ""
 
     def has_all(self, logged: LoggedBytes | None) -> bool:
         """Tell whether nothing of the tails is missing at either end.
@@ -41,13 +43,17 @@ class LogRead:
         if logged is not None:
             # In total: a mark in the middle of a line moves bytes between streams.
             return self.sizes.total >= logged.total
+        if self.error:
+            return False
         tails = self.tails
         is_full = min(len(tails.stdout), len(tails.stderr)) >= TAIL_BYTES
         return self.is_from_start or is_full
 
     def describe_missing(self, logged: LoggedBytes | None) -> str:
         """Return what the log lacks; "" if it lacks nothing, as far as is known."""
-        if logged is None or self.has_all(logged):
+        if logged is None:
+            return self.error
+        if self.has_all(logged):
             return ""
         found, wanted = self.sizes, logged
         is_late = logged.total - found.total <= _MOST_LATE_BYTES

@@ -5,7 +5,6 @@ lacks something, it is read again for a while, and then the tails say so.
 """
 
 import logging
-import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +17,9 @@ from tesk_kubernetes.api import (
     RefusedError,
     Stream,
 )
+from tesk_taskmaster.adapters.kubernetes.control.kubelet_errors import (
+    cut_kubelet_error,
+)
 from tesk_taskmaster.adapters.kubernetes.control.log_read import LogRead
 from tesk_taskmaster.adapters.kubernetes.control.marked_streams import MarkedStreams
 from tesk_taskmaster.adapters.stream_tails import StreamTails
@@ -28,15 +30,10 @@ from tesk_taskmaster.ports import Clock, Tails
 _FIRST_LINES = 4096
 _ALL = -1
 _REOPEN_SECONDS = 1.0  # seconds before a cut stream is opened again
-_FLUSH_TIMEOUT = timedelta(seconds=5)  # for the container runtime to write all
+_FLUSH_TIMEOUT = timedelta(seconds=15)  # for the container runtime to write all
 _FIRST_REREAD_SECONDS = 0.1  # grows: a log may have 10 MiB
+_MOST_REREAD_SECONDS = 2.0
 _REREAD_GROWTH = 2
-# A kubelet that finds no log returns an error message as log, with status 200.
-_KUBELET_ERROR = re.compile(
-    rb"unable to retrieve container logs for \w+://\w+\s*|"
-    rb"failed to (try resolving symlinks in path|open log file) "
-    rb'"/[^"\n]+/[^"\n/]+/\d+\.log[^\n]*\s*'
-)
 
 _logger = logging.getLogger(__name__)
 
@@ -137,10 +134,7 @@ class PodLog:
         """Return the tails of what was followed, which may be incomplete."""
         extra = {**self._log_fields, "cause": cause}
         _logger.info("log not read", extra=extra)
-        followed = self.current()
-        if _is_kubelet_error(followed):
-            followed = Tails(b"", b"")
-        return replace(followed, unread=cause)
+        return replace(self.current(), unread=cause)
 
     def _wait_followed(self, within: timedelta) -> LogRead | None:
         """Return what was followed to the end; None if it was not."""
@@ -148,8 +142,7 @@ class PodLog:
             return None
         self._follower.join(within.total_seconds())
         with self._guard:
-            followed = self._followed
-        return None if followed and _is_kubelet_error(followed.tails) else followed
+            return self._followed
 
     def _read_flushed(self, logged: LoggedBytes | None) -> LogRead:
         """Read the log until it has all, but no longer than _FLUSH_TIMEOUT."""
@@ -159,7 +152,7 @@ class PodLog:
         while read.describe_missing(logged) and self._clock.monotonic() < deadline:
             if self._closed.wait(pause):
                 break
-            pause *= _REREAD_GROWTH
+            pause = min(pause * _REREAD_GROWTH, _MOST_REREAD_SECONDS)
             try:
                 read = self._read()
             except RefusedError:
@@ -189,8 +182,8 @@ class PodLog:
                 break
         is_from_start = lines == _ALL or streams.lines < _FIRST_LINES
         read = _result(kept, is_from_start=is_from_start)
-        if _is_kubelet_error(read.tails):
-            raise RefusedError(read.tails.stdout.decode(errors="replace").strip())
+        if read.error and not read.sizes.total:
+            raise RefusedError(read.error)
         return read
 
     def _follow(self) -> None:
@@ -239,8 +232,7 @@ class PodLog:
 
 
 def _result(kept: StreamTails, *, is_from_start: bool) -> LogRead:
-    return LogRead(tails=kept.tails(), sizes=kept.sizes, is_from_start=is_from_start)
-
-
-def _is_kubelet_error(tails: Tails) -> bool:
-    return not tails.stderr and _KUBELET_ERROR.fullmatch(tails.stdout) is not None
+    error = cut_kubelet_error(kept)
+    return LogRead(
+        tails=kept.tails(), sizes=kept.sizes, is_from_start=is_from_start, error=error
+    )

@@ -7,29 +7,44 @@ anywhere.
 
 Container runtimes take ``\r\n`` for the end of a line and keep ``\n``, so the
 launcher puts another mark in between.
+
+A third mark ends each stream, for the container runtime to have written all before it;
+it says nothing here.
 """
 
 from collections.abc import Iterable
 
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import RETURN_MARK
+from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
+    END_MARK,
+    RETURN_MARK,
+)
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.ports import Tails
 
 _MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
 
 
-class _ReturnMarks:
-    """Removes the marks after carriage returns from one stream."""
+class _Replaced:
+    """Replaces a mark in a stream, in pieces of any size."""
 
-    def __init__(self) -> None:
+    def __init__(self, mark: bytes, replacement: bytes) -> None:
+        self._mark = mark
+        self._replacement = replacement
         self._held = b""
 
-    def remove_marks(self, data: bytes) -> bytes:
+    def feed(self, data: bytes) -> bytes:
         """Add a piece, and return all that cannot be the beginning of a mark."""
-        data = (self._held + data).replace(_MARKED_RETURN, b"\r\n")
-        last = data.rfind(b"\r", -len(_MARKED_RETURN) + 1)
-        is_open = last >= 0 and _MARKED_RETURN.startswith(data[last:])
-        end = last if is_open else len(data)
+        data = (self._held + data).replace(self._mark, self._replacement)
+        longest = min(len(self._mark) - 1, len(data))
+        held = next(
+            (
+                size
+                for size in range(longest, 0, -1)
+                if self._mark.startswith(data[-size:])
+            ),
+            0,
+        )
+        end = len(data) - held
         self._held = data[end:]
         return data[:end]
 
@@ -47,12 +62,18 @@ class MarkedStreams:
         self._tails = tails
         self._held = b""  # the beginning of what may be a mark
         self._is_stderr = False
-        self._returns = {False: _ReturnMarks(), True: _ReturnMarks()}
+        self._returns = {
+            is_stderr: _Replaced(_MARKED_RETURN, b"\r\n") for is_stderr in (False, True)
+        }
+        self._ends = _Replaced(END_MARK.encode(), b"")
         self.lines = 0
 
     def feed(self, data: bytes) -> None:
         """Add a piece."""
         self.lines += data.count(b"\n")
+        self._split(self._ends.feed(data))
+
+    def _split(self, data: bytes) -> None:
         data = self._held + data
         self._held = b""
         while data:
@@ -60,6 +81,7 @@ class MarkedStreams:
 
     def finish(self) -> None:
         """Add the rest at the end of the log."""
+        self._split(self._ends.rest())
         self._put(self._held)
         self._held = b""
         for is_stderr, returns in self._returns.items():
@@ -99,7 +121,7 @@ class MarkedStreams:
 
     def _put(self, data: bytes) -> None:
         if data:
-            data = self._returns[self._is_stderr].remove_marks(data)
+            data = self._returns[self._is_stderr].feed(data)
             self._tails.add(is_stderr=self._is_stderr, data=data)
 
 

@@ -1,7 +1,10 @@
 """Removes all objects of an attempt.
 
 Its anchor is deleted, and the garbage collector deletes what the anchor owns. If the
-anchor was deleted before, its objects are deleted one by one.
+anchor was deleted before by others, its objects are deleted one by one.
+
+The watch tells when all is gone. A cluster that is slow is asked for objects by name:
+other lists cost it as much as there are objects of all attempts, and thousands may wait.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +32,7 @@ from tesk_taskmaster.ports import LeftoversError, StepFailedError
 _KINDS = (JOBS, PODS, VOLUME_CLAIMS)
 _GRACE = timedelta(seconds=1)
 _TIMEOUT = timedelta(seconds=60)
-_CACHE_TIMEOUT = 10.0  # seconds after which the cluster itself is asked
+_CACHE_TIMEOUT = 10.0  # seconds after which the cluster is asked for what is left
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +65,58 @@ class AttemptRemover:
         # and a node does not shorten a grace that has begun.
         for pod in self._pods(attempt, namespace, held):
             self._stop_pod(namespace, pod)
-        had_anchor = self.cluster.api.delete(SECRETS, namespace, attempt.name, uid=uid)
+        is_late = held is not None and held.is_anchor_deleted
+        had_anchor = is_late or self.cluster.api.delete(
+            SECRETS, namespace, attempt.name, uid=uid
+        )
+        if held is not None:
+            held.is_anchor_deleted = had_anchor
         if held is None or not (had_anchor and held.is_cached()):
-            pauses = self._growing_pauses()
-            self._remove_listed(attempt, namespace, pauses, had_anchor=had_anchor)
-        elif not self._are_gone(held):
-            pauses = self._watching_pauses(held)
-            self._remove_listed(attempt, namespace, pauses, had_anchor=True)
+            deletes = is_late or not had_anchor
+            self._remove_listed(attempt, namespace, deletes=deletes)
+        else:
+            self._wait_gone(namespace, held, is_late=is_late)
+
+    def _wait_gone(self, namespace: str, held: AttemptSteps, *, is_late: bool) -> None:
+        """Wait until the garbage collector has deleted all that is cached.
+
+        If it is late, delete what it has not begun with.
+        """
+        started = self.cluster.clock.monotonic()
+        while not self._are_gone(held):
+            left = list(self._still_there(namespace, held))
+            if not left:
+                return
+            for resource, body in left:
+                self._stop_or_delete(namespace, resource, body, deletes=is_late)
+            if self.cluster.clock.monotonic() - started > _TIMEOUT.total_seconds():
+                raise incomplete_removal(left)
+
+    def _stop_or_delete(
+        self, namespace: str, resource: Resource, body: JsonObject, *, deletes: bool
+    ) -> None:
+        if resource == PODS:
+            self._stop_pod(namespace, body)
+        elif deletes and not is_terminating(body):
+            metadata = body["metadata"]
+            self.cluster.api.delete(
+                resource, namespace, metadata["name"], uid=metadata["uid"]
+            )
+
+    def _still_there(
+        self, namespace: str, held: AttemptSteps
+    ) -> Iterator[tuple[Resource, JsonObject]]:
+        for resource in _KINDS:
+            for entry in held.cached.all(resource):
+                if entry.is_gone:
+                    continue
+                # By a list: taskmasters have no right to read a pod. One of a single
+                # name costs as little (``k8s.io/apiserver``, list_work_estimator).
+                name = f"metadata.name={entry.name}"
+                found = self.cluster.api.list(resource, namespace, fields=name).items
+                for item in found:
+                    if item["metadata"]["uid"] == entry.uid:
+                        yield resource, item
 
     def _are_gone(self, held: AttemptSteps) -> bool:
         """Wait until all objects are gone from the cache, or for _CACHE_TIMEOUT."""
@@ -89,36 +137,15 @@ class AttemptRemover:
             interval = min(RETRY_INTERVAL * 2, interval * 2)
             yield
 
-    def _watching_pauses(self, held: AttemptSteps) -> Iterator[None]:
-        """Pause for long, or until the watch has told that all is gone.
-
-        Many attempts may wait for a slow cluster, which each list makes slower.
-        """
-        pauses = self._growing_pauses()
-        while True:
-            if self._are_gone(held):
-                next(pauses)  # what the watch does not tell of may be left
-            yield
-
     def _remove_listed(
-        self,
-        attempt: Attempt,
-        namespace: str,
-        pauses: Iterator[None],
-        *,
-        had_anchor: bool,
+        self, attempt: Attempt, namespace: str, *, deletes: bool
     ) -> None:
         """Remove the objects that the cluster lists, whoever created them."""
+        pauses = self._growing_pauses()
         started = self.cluster.clock.monotonic()
         while left := list(self._listed(attempt, namespace)):
             for resource, body in left:
-                if resource == PODS:
-                    self._stop_pod(namespace, body)
-                elif not had_anchor and not is_terminating(body):
-                    metadata = body["metadata"]
-                    self.cluster.api.delete(
-                        resource, namespace, metadata["name"], uid=metadata["uid"]
-                    )
+                self._stop_or_delete(namespace, resource, body, deletes=deletes)
             if self.cluster.clock.monotonic() - started > _TIMEOUT.total_seconds():
                 raise incomplete_removal(left)
             next(pauses)

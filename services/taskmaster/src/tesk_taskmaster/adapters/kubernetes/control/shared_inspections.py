@@ -1,8 +1,9 @@
 """Lets attempts read the inspection that another one has begun, instead of their own.
 
 Many tasks of one image begin at once, before any of them knows what the image has:
-one Job answers all. An attempt relies on another for a limited time only, and not
-after it has failed, as when it was canceled: then it inspects the image itself.
+one Job answers all. They rely on it for a limited time only: then one of them begins
+another, on which the others rely. After one that has failed, as when it was canceled,
+each inspects the image itself.
 """
 
 import threading
@@ -16,7 +17,7 @@ from tesk_taskmaster.adapters.kubernetes.control.step import Step
 from tesk_taskmaster.domain.step_names import inspection_step
 from tesk_taskmaster.ports import Clock
 
-_PATIENCE = timedelta(minutes=1)
+_RELIED_ON = timedelta(minutes=1)
 
 Key = tuple[str, tuple[str, ...]]
 """An image, and the directories that are inspected."""
@@ -65,7 +66,7 @@ class SharedInspections:
         """
         key, now = key_of(attempt, index, directories), self.clock.monotonic()
         own = SharedInspection(
-            owner=attempt, index=index, until=now + _PATIENCE.total_seconds()
+            owner=attempt, index=index, until=now + _RELIED_ON.total_seconds()
         )
         with self._lock:
             for old in [each for each, at in self._begun.items() if at.until < now]:

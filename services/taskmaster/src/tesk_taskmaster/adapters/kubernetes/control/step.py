@@ -1,4 +1,4 @@
-"""Observes and stops one step, and reads its output.
+"""Observes and stops one step.
 
 All threads get the same result. No call is made under a lock.
 """
@@ -7,17 +7,18 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, KubernetesError
+from tesk_kubernetes.api import JOBS, PODS, KubernetesError
+from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
-from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects, Entry
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
-from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
+from tesk_taskmaster.adapters.kubernetes.control.concluded import ConcludedTransfers
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
+from tesk_taskmaster.adapters.kubernetes.control.step_log import StepLog
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
     judge_problem,
     shorten,
@@ -28,20 +29,23 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Observation,
     ProblemKind,
     Running,
+    Snapshot,
     Subject,
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
-from tesk_taskmaster.domain.step_names import direction_of
-from tesk_taskmaster.domain.termination import LoggedBytes, StepResult
+from tesk_taskmaster.adapters.kubernetes.status.queues import is_suspended
+from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
+from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
 
 _USUAL_SECONDS = 3.0  # in which most steps start; nothing is reported before
+# Who has waited for long is in no hurry: thousands may wait for a slow cluster.
+_WAITED = 10  # so many times as long, when the objects are looked at again
+_LONGEST_INTERVAL = timedelta(seconds=5)
+_SUCCEEDED = Ended(result=StepResult(exit_code=0))  # of a filer
 _MIN_GRACE = 1  # second; with 0 the pod object would be deleted at once
-_LOG_END_TIMEOUT = timedelta(seconds=5)  # for a followed log to reach its end
-_LOG_OPEN_TIMEOUT = timedelta(seconds=2)
-_LOG_TIMEOUT = timedelta(minutes=15)
 
 _logger = logging.getLogger(__name__)
 
@@ -52,52 +56,66 @@ class Step:
     def __init__(
         self,
         cluster: Cluster,
-        cached: AttemptObjects,
         objects: StepObjects,
         *,
         name: str,
         subject: Subject,
-        is_repeatable: bool,
+        concluded: ConcludedTransfers,
+        before_wait: Callable[[], None],
     ) -> None:
         """Observe a step.
 
         Args:
             cluster: Where it runs.
-            cached: Of its attempt; notifies of changes.
             objects: Of the step.
             name: Of the step.
             subject: For messages.
-            is_repeatable: It can be started again when it is lost.
+            concluded: Transfers of the attempt that have succeeded.
+            before_wait: Called after each change of the attempt's objects, while it is
+                waited for.
         """
         self.name = name
-        self.is_repeatable = is_repeatable
+        # When it is lost. In a pod of all steps nothing is started again.
+        self.is_repeatable = is_repeatable(name) and subject.container == MAIN
         self.objects = objects
         self._cluster = cluster
-        self._cached = cached
+        self._cached = objects.cached
         self._subject = subject
+        self._concluded = concluded
+        self._before_wait = before_wait
         self._closed = threading.Event()
         self._lock = threading.Lock()
         self._since: dict[ProblemKind, datetime] = {}
         self._was_stopped = False
         self._end: Ended | None = None
-        self._log: PodLog | None = None
+        self._observed: tuple[object, Observation] | None = None
+        self._log = StepLog(cluster, objects, subject.container)
 
     def observe(self) -> Judgement:
         """Return the state of the step; its end, once known, does not change."""
         if self._end is not None:
             return self._end
+        judged = _SUCCEEDED if self._concluded.has(self.name) else self._observe()
+        if not isinstance(judged, Ended):
+            return judged
+        with self._lock:
+            self._end = self._end or judged
+        self.delete_if_ended()
+        return self._end
+
+    def _observe(self) -> Judgement:
         observed = self._observe_objects()
         is_clear = isinstance(observed, Running | Ended)
         if not is_clear and self.objects.query_if_due():
             observed = self._observe_objects()
-        judged = self._judge(observed)
-        if not isinstance(judged, Ended):
-            return judged
-        if self.objects.is_suspended():
-            self._delete_job()  # or its queue would run it once more
-        with self._lock:
-            self._end = self._end or judged
-            return self._end
+        return self._explained(self._judge(observed))
+
+    def delete_if_ended(self) -> None:
+        """Delete its Job if that has no more to do, and its queue would run it again."""
+        end = self._end
+        is_last = not (self._subject.later or self._subject.filer)
+        if end is not None and (end.result.lost or is_last):
+            self.objects.delete_if_suspended()
 
     def has_crashed(self) -> bool:
         """Tell whether it was lost, or is a filer that ended without a result."""
@@ -120,13 +138,18 @@ class Step:
         deadline = time.monotonic() + timeout.total_seconds()
         while True:
             version = self._cached.version
+            self._before_wait()
             judged = self.observe()
             if isinstance(judged, Ended):
                 return judged.result
             left = timedelta(seconds=deadline - time.monotonic())
             if left <= timedelta(0):
                 return None
-            self._cached.wait(version, min(left, RETRY_INTERVAL))
+            # What runs goes on until a change; what waits may have waited too long.
+            is_running = isinstance(judged, Running)
+            self._cached.wait(
+                version, left if is_running else min(left, RETRY_INTERVAL)
+            )
 
     def wait_running(self, report_reason: ReportReason) -> None:
         """Return when its container runs or has ended.
@@ -136,6 +159,7 @@ class Step:
         """
         while True:
             version = self._cached.version
+            self._before_wait()
             judged = self.observe()
             if isinstance(judged, Running):
                 return
@@ -144,12 +168,12 @@ class Step:
                 if not result.error or (result.lost and self.is_repeatable):
                     return  # ``wait`` returns it, and it is started again
                 if not judged.has_run:
-                    self._delete_job()
+                    self.objects.delete_job()
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
             report_reason(NO_REASON if is_usual else judged.reason)
-            self._cached.wait(version, RETRY_INTERVAL)
+            self._cached.wait(version, self._interval)
 
     def stop(self, grace: timedelta) -> None:
         """Stop it, and return when it has ended or is closed.
@@ -181,25 +205,59 @@ class Step:
         pod = self.objects.pod()
         if pod is None:
             return Tails(b"", b"", unread="its pod is gone")
-        log = self._log_of(pod)
         judged = self.observe()
         if isinstance(judged, Ended):
-            return self._final_tails(log, judged.logged)
-        log.follow()
-        return log.current()
+            return self._log.final(pod, judged.logged)
+        return self._log.current(pod)
 
     def close(self) -> None:
         """Stop observing: it continues to run."""
         self._closed.set()
-        with self._lock:
-            log = self._log
-        if log is not None:
-            log.close()
+        self._log.close()
+
+    @property
+    def _interval(self) -> timedelta:
+        """After which a step that waits is judged again, if nothing changes."""
+        waited = timedelta(seconds=self.objects.age)
+        return min(max(RETRY_INTERVAL, waited / _WAITED), _LONGEST_INTERVAL)
 
     def _observe_objects(self) -> Observation:
+        """Observe the objects; only once what has not changed.
+
+        Who waits looks again and again.
+        """
+        # Read first: what changes meanwhile is observed the next time.
+        known = (self._cached.version, self.objects.results, self._was_stopped)
+        before = self._observed
+        if before is not None and before[0] == known:
+            return before[1]
+        snapshot = self._snapshot()
+        observed = observe(snapshot)
+        # Without a pod, a snapshot may query for it.
+        self._observed = None if snapshot.pod is None else (known, observed)
+        return observed
+
+    def _snapshot(self) -> Snapshot:
         snapshot = self.objects.snapshot(self._subject)
         # Read after the pod: TESK sets it before it stops the pod.
-        return observe(replace(snapshot, was_stopped=self._was_stopped))
+        was_stopped = self._was_stopped
+        passed = frozenset(filter(self._concluded.has, self._subject.earlier))
+        return replace(snapshot, was_stopped=was_stopped, passed=passed)
+
+    def _explained(self, judged: Judgement) -> Judgement:
+        """Judge a step again that vanished, with its newest Job, which may say why.
+
+        The watch of pods may be ahead of that of Jobs.
+        """
+        if not isinstance(judged, Ended):
+            return judged
+        if not judged.result.lost or judged.result.code != ReasonCode.STEP_VANISHED:
+            return judged
+        job = self.objects.newest_job()
+        judged = self._judge(observe(replace(self._snapshot(), job=job)))
+        if isinstance(judged, Ended) and is_suspended(job):
+            self.objects.delete_job()
+        return judged
 
     def _judge(self, observed: Observation) -> Judgement:
         if isinstance(observed, Running | Ended):
@@ -226,18 +284,6 @@ class Step:
     def _informer_problem(self) -> str:
         return self._cluster.informers.problem(self.objects.namespace)
 
-    def _delete_job(self) -> None:
-        """Delete a Job: it must not start later."""
-        try:
-            self._cluster.api.delete(
-                JOBS,
-                self.objects.namespace,
-                self.objects.job_name,
-                uid=self.objects.job_uid,
-            )
-        except KubernetesError as error:
-            _logger.warning("job not deleted", extra=self._extra(error))
-
     def _request_stop(self, grace: timedelta) -> bool:
         """Delete the pod, or the Job before it has one; tell whether that worked."""
         api, pod = self._cluster.api, self.objects.pod()
@@ -252,7 +298,7 @@ class Step:
             elif not pod.is_gone:
                 if not direction_of(self.name):
                     # Its further output is deleted with its pod.
-                    self._log_of(pod).follow(_LOG_OPEN_TIMEOUT)
+                    self._log.follow(pod)
                 api.delete(
                     PODS, self.objects.namespace, pod.name, uid=pod.uid, grace=grace
                 )
@@ -260,36 +306,6 @@ class Step:
             _logger.warning("step not stopped yet", extra=self._extra(error))
             return False
         return True
-
-    def _log_of(self, pod: Entry) -> PodLog:
-        with self._lock:
-            if self._log is None:
-                self._log = PodLog(
-                    self._cluster.api,
-                    LogSource(
-                        namespace=self.objects.namespace,
-                        pod=pod.name,
-                        container=self._subject.container,
-                    ),
-                    mark=STDERR_MARK.encode(),
-                    log_fields=self.objects.log_fields,
-                    clock=self._cluster.clock,
-                )
-            return self._log
-
-    def _final_tails(self, log: PodLog, logged: LoggedBytes | None) -> Tails:
-        """Return all tails of an executor that has ended.
-
-        Waits for an API server that is away: output that is not read now is lost.
-        """
-        deadline = time.monotonic() + _LOG_TIMEOUT.total_seconds()
-        while True:
-            try:
-                return log.final(_LOG_END_TIMEOUT, logged)
-            except ApiUnavailableError as error:
-                if self._closed.is_set() or time.monotonic() > deadline:
-                    return replace(log.current(), unread=str(error))
-                self._closed.wait(RETRY_INTERVAL.total_seconds())
 
     def _extra(self, error: KubernetesError) -> dict[str, object]:
         return {**self.objects.log_fields, "cause": str(error)}

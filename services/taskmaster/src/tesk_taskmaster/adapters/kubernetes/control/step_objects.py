@@ -42,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _QueryResults:
+class QueryResults:
     """Results of queries.
 
     Attributes:
@@ -67,8 +67,10 @@ class StepObjects:
         namespace: Of all of them.
         job_name: Of the Job.
         job_uid: Tells it from others of its name.
+        cached: The objects of its attempt, which notify of changes.
         log_fields: What names the step in a line of a log.
         age: Seconds since it was started or adopted here.
+        results: Of the queries so far.
     """
 
     def __init__(
@@ -86,11 +88,11 @@ class StepObjects:
         self.job_uid = str(job["metadata"]["uid"])
         self.log_fields = {**_attempt_fields(job), "job": self.job_name}
         self._cluster = cluster
-        self._cached = cached
+        self.cached = cached
         self._created = pruned(job)
         self._is_adopted = is_adopted
         self._started = cluster.clock.monotonic()
-        self._results = _QueryResults()
+        self.results = QueryResults()
         self._queries = 0
         self._queried_at = self._started
 
@@ -106,8 +108,8 @@ class StepObjects:
 
     def pod(self) -> Entry | None:
         """Return the pod in its last version."""
-        asked = self._results.pod
-        found = self._cached.pod_of(self.job_uid)
+        asked = self.results.pod
+        found = self.cached.pod_of(self.job_uid)
         return Entry(asked) if found is None and asked is not None else found
 
     def snapshot(self, subject: Subject) -> Snapshot:
@@ -115,7 +117,7 @@ class StepObjects:
         if self.pod() is None and has_ended(self._job()):
             # Jobs and pods are watched separately, so one may be ahead of the other.
             self._query_pod()
-        pod, claim, answers = self.pod(), self._claim(), self._results
+        pod, claim, answers = self.pod(), self._claim(), self.results
         return Snapshot(
             subject=subject,
             job=self._job(),
@@ -156,25 +158,45 @@ class StepObjects:
         else:
             self._query_events()
 
-    def is_suspended(self) -> bool:
-        """Tell whether the cluster holds the Job back."""
-        return is_suspended(self._job())
+    def newest_job(self) -> JsonObject | None:
+        """Query the Job; return it as it is known if that fails."""
+        try:
+            found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
+        except KubernetesError as error:
+            _logger.warning("job not read", extra=self._extra(error))
+            return self._job()
+        is_own = found is not None and found["metadata"]["uid"] == self.job_uid
+        return pruned(found) if found is not None and is_own else None
+
+    def delete_job(self) -> None:
+        """Delete the Job: it must not start later. A failure is only logged."""
+        try:
+            self._cluster.api.delete(
+                JOBS, self.namespace, self.job_name, uid=self.job_uid
+            )
+        except KubernetesError as error:
+            _logger.warning("job not deleted", extra=self._extra(error))
+
+    def delete_if_suspended(self) -> None:
+        """Delete the Job of a step that has ended, if its queue would run it again."""
+        if is_suspended(self._job()):
+            self.delete_job()
 
     def _job(self) -> JsonObject | None:
         """Return the Job; as it was created, until it is in the cache."""
-        if self._results.has_no_job:
+        if self.results.has_no_job:
             return None
-        entry = self._cached.get(JOBS, self.job_name)
+        entry = self.cached.get(JOBS, self.job_name)
         if entry is None or entry.uid != self.job_uid:
             return self._created
         return None if entry.is_gone else entry.object
 
     def _claim(self) -> Entry | None:
-        claims = self._cached.all(VOLUME_CLAIMS)
+        claims = self.cached.all(VOLUME_CLAIMS)
         return next((claim for claim in claims if not claim.is_gone), None)
 
     def _query_pod(self) -> None:
-        if self._results.has_no_pod:
+        if self.results.has_no_pod:
             return
         labels = f"batch.kubernetes.io/job-name={self.job_name}"
         try:
@@ -183,8 +205,8 @@ class StepObjects:
             _logger.warning("pods not listed", extra=self._extra(error))
             return
         pods = [pod for pod in map(pruned, found) if is_pod_of(pod, self.job_uid)]
-        self._results = replace(
-            self._results, pod=pods[0] if pods else None, has_no_pod=not pods
+        self.results = replace(
+            self.results, pod=pods[0] if pods else None, has_no_pod=not pods
         )
 
     def _query_job(self) -> None:
@@ -195,7 +217,7 @@ class StepObjects:
             _logger.warning("job not read", extra=self._extra(error))
             return
         is_gone = found is None or found["metadata"]["uid"] != self.job_uid
-        self._results = replace(self._results, has_no_job=is_gone)
+        self.results = replace(self.results, has_no_job=is_gone)
 
     def _query_queue(self, job: JsonObject) -> None:
         """Query why a queue of the cluster holds the Job back."""
@@ -208,7 +230,7 @@ class StepObjects:
             _logger.warning("workloads not listed", extra=self._extra(error))
             return
         message = workload_message(found.items)
-        self._results = replace(self._results, queue_message=message)
+        self.results = replace(self.results, queue_message=message)
 
     def _query_events(self) -> None:
         pod, claim = self.pod(), self._claim()
@@ -225,7 +247,7 @@ class StepObjects:
         except KubernetesError as error:
             _logger.warning("events not listed", extra=self._extra(error))
             return
-        self._results = replace(self._results, events=found)
+        self.results = replace(self.results, events=found)
 
     def _extra(self, error: KubernetesError) -> dict[str, object]:
         return {**self.log_fields, "cause": str(error)}

@@ -46,6 +46,7 @@ from tesk_taskmaster.ports import StepFailedError
 
 STDERR_MARK = "\x02err\x02"
 RETURN_MARK = "\x02cr\x02"
+END_MARK = "\x02end\x02"
 """Marks of the launcher in the container's log: see its README."""
 
 _LAUNCHER = "tesk-launcher"
@@ -145,6 +146,7 @@ def executor_parts(
         nodes=nodes,
         init_containers=references.checks(main, resources, launcher_mount()),
         runtime_class=nodes.runtime_class,
+        claims=nodes.named_claims,
     )
 
 
@@ -170,6 +172,7 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
     ]
     arguments += launcher_options(step, volume=VOLUME_TARGET, outputs=plan.outputs)
     arguments += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
+    arguments += ["--mark-end", END_MARK]
     return [*arguments, *REPORT, "--", *step.executor.command]
 
 
@@ -185,6 +188,7 @@ def executor_resources(
         template,
         requests={"cpu": cpu_quantity(plan.cpu_cores), "memory": memory},
         limits={"memory": memory, **cpu, **nodes.devices},
+        claims=tuple(nodes.named_claims),
     )
 
 

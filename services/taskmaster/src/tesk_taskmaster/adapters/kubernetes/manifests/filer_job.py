@@ -1,4 +1,4 @@
-"""Renders the Job of a filer, which transfers inputs or outputs of an attempt."""
+"""Renders the Job of a filer: for inputs, outputs or the check of an attempt."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import claimed_volume
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import direction_of
+from tesk_taskmaster.domain.step_names import direction_of, uses_volume
 
 _VOLUME_TARGET = "/volume"
 _TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder
@@ -32,11 +32,11 @@ def filer_job(
     context: RenderContext,
     anchor_uid: str,
 ) -> JsonObject:
-    """Return the Job that downloads inputs (``in``) or uploads outputs (``out``, …).
+    """Return the Job of a filer.
 
     Args:
         plan: Of the attempt.
-        step: ``in``, ``out``, ``out-1``, ….
+        step: ``in``, ``out``, ``out-1``, …, or ``check``, which has no volume.
         template: Of filer pods, as the deployment gives it: image, resources,
             settings and credentials.
         context: Where and by whom.
@@ -59,6 +59,8 @@ def filer_parts(plan: Plan, step: str, *, context: RenderContext) -> PodParts:
         StepFailedError: See ``filer_job``.
     """
     attempt = plan.attempt
+    has_volume = uses_volume(step)
+    volume = {"TESK_FILER_VOLUME": _VOLUME_TARGET} if has_volume else {}
     return PodParts(
         labels={},
         main={},
@@ -66,15 +68,15 @@ def filer_parts(plan: Plan, step: str, *, context: RenderContext) -> PodParts:
             "TESK_FILER_TASK": attempt.task_id,
             "TESK_FILER_ATTEMPT": str(attempt.number),
             "TESK_FILER_DIRECTION": direction_of(step) or "",
-            "TESK_FILER_VOLUME": _VOLUME_TARGET,
+            **volume,
             "TESK_FILER_TOKEN_FILE": f"{_TOKEN_TARGET}/{TOKEN_KEY}",
         },
         mounts=[
-            {"name": VOLUME, "mountPath": _VOLUME_TARGET},
+            *([{"name": VOLUME, "mountPath": _VOLUME_TARGET}] if has_volume else []),
             {"name": _TOKEN, "mountPath": _TOKEN_TARGET, "readOnly": True},
         ],
         volumes=[
-            claimed_volume(attempt),
+            *([claimed_volume(attempt)] if has_volume else []),
             {
                 "name": _TOKEN,
                 "secret": {"secretName": attempt.name, "defaultMode": _READABLE},

@@ -6,9 +6,9 @@ runs. The Job needs no volume, and the resources of a filer.
 
 import re
 from collections.abc import Collection, Sequence
-from copy import deepcopy
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.json_copies import copied
 from tesk_kubernetes.labels import STEP
 from tesk_kubernetes.templates import literal, main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
@@ -55,7 +55,7 @@ def inspection_job(
     Raises:
         StepFailedError: The nodes that the task asks for are not offered here.
     """
-    executor, filer = deepcopy(templates[0]), main_container(templates[1])
+    executor, filer = copied(templates[0]), main_container(templates[1])
     # Mounts of the deployment would hide files of the image.
     main_container(executor)["volumeMounts"] = []
     labels = object_labels(plan.attempt, context, component="executor")

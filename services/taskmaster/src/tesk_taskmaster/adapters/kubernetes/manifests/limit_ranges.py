@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.requests import parse_amount
+from tesk_kubernetes.quantities import parse_amount
 from tesk_model.quantities import format_bytes, format_number
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 

@@ -5,12 +5,12 @@ would be the executors', too. So such templates are refused, each with a sentenc
 belongs to containers stays with its own.
 """
 
-import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.json_copies import copied
 from tesk_kubernetes.templates import MAIN, TemplateError, main_container
 from tesk_taskmaster.adapters.kubernetes.manifests.references import claim_of
 
@@ -63,7 +63,7 @@ def merge_templates(executor: JsonObject, filer: JsonObject) -> MergedTemplate:
         TemplateError: Executors would get something of the filers'; the message
             names the field.
     """
-    executor, filer = copy.deepcopy(executor), copy.deepcopy(filer)
+    executor, filer = copied(executor), copied(filer)
     own, other = executor["spec"], filer["spec"]
     for field in _WATCHED:
         if own.get(field) or other.get(field):
@@ -111,7 +111,7 @@ def _refuse_difference(
 
 def _metadata(executor: JsonObject, filer: JsonObject) -> JsonObject:
     own, other = executor.get("metadata") or {}, filer.get("metadata") or {}
-    merged = copy.deepcopy(own)
+    merged = copied(own)
     theirs = other.get("labels") or {}
     needed = {key: value for key, value in theirs.items() if key.startswith(_OWN)}
     labels = own.get("labels") or {}

@@ -10,11 +10,13 @@ offered here fails the step with a message that names the parameter.
 
 import re
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.settings import KubernetesSettings, Pool
-from tesk_taskmaster.domain.plan import GPU, GPU_TYPE, Placement
+from tesk_kubernetes.settings import ANY_TYPE, Gpu, KubernetesSettings, Pool
+from tesk_model.devices import GPU, GPU_TYPE, gpu_count
+from tesk_taskmaster.domain.plan import Placement
 from tesk_taskmaster.ports import StepFailedError
 
 POOL = "pool"
@@ -25,7 +27,6 @@ QUEUE = "queue"
 ZONE_LABEL = "topology.kubernetes.io/zone"
 
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_COUNT = re.compile(r"[1-9][0-9]{0,3}")
 # A pod leaves a dead node after one minute, not after Kubernetes' five.
 _LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 _TOLERATION_SECONDS = 60
@@ -43,6 +44,7 @@ class Nodes:
         priority_class: Or "".
         runtime_class: Of executors only; or "".
         devices: Extended resources of executors only, with their amounts.
+        claims: ResourceClaimTemplates, one for each GPU of executors that is claimed.
         queue: That Jobs of executors wait in; or "".
     """
 
@@ -52,7 +54,13 @@ class Nodes:
     priority_class: str
     runtime_class: str
     devices: dict[str, str]
+    claims: tuple[str, ...] = ()
     queue: str = ""
+
+    @property
+    def named_claims(self) -> dict[str, str]:
+        """The claims by their names in the pod."""
+        return {f"gpu-{at}": template for at, template in enumerate(self.claims)}
 
 
 def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
@@ -64,6 +72,7 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
     """
     parameters = placement.backend_parameters
     count = _gpu_count(placement, settings)
+    claimed = _claim_template(placement, settings.gpu) if count else ""
     pools = list(_pools(placement, settings, gpu=count > 0))
     return Nodes(
         selector=_joined_selectors(pools),
@@ -77,9 +86,20 @@ def choose_nodes(placement: Placement, settings: KubernetesSettings) -> Nodes:
         runtime_class=_listed(
             RUNTIME_CLASS, parameters.get(RUNTIME_CLASS), settings.runtime_classes
         ),
-        devices={settings.gpu.resource: str(count)} if count else {},
-        queue=_listed(QUEUE, parameters.get(QUEUE), settings.queues) or settings.queue,
+        devices={settings.gpu.resource: str(count)} if count and not claimed else {},
+        claims=(claimed,) * count if claimed else (),
+        queue=_queue(placement, settings),
     )
+
+
+def _queue(placement: Placement, settings: KubernetesSettings) -> str:
+    """Return what the task asks for, else that of its owner's group, else the usual.
+
+    Of several groups with a queue, the first counts.
+    """
+    asked = _listed(QUEUE, placement.backend_parameters.get(QUEUE), settings.queues)
+    of_groups = (settings.group_queues.get(group) for group in placement.groups)
+    return asked or next(filter(None, of_groups), settings.queue)
 
 
 def lost_node_tolerations(given: Iterable[JsonObject]) -> list[JsonObject]:
@@ -107,25 +127,37 @@ def _pools(
     if name := _listed(POOL, parameters.get(POOL), settings.pools):
         yield f'pool "{name}"', settings.pools[name]
     if gpu:
-        kind = _listed(GPU_TYPE, parameters.get(GPU_TYPE), settings.gpu.types)
-        labels = {settings.gpu.type_label: settings.gpu.types[kind]} if kind else {}
+        kind = _gpu_type(placement, settings.gpu)
+        label = settings.gpu.types.get(kind)
+        labels = {settings.gpu.type_label: label} if label else {}
         yield (
             f'gpu_type "{kind}"' if kind else GPU,
             Pool(node_selector=labels, tolerations=settings.gpu.tolerations),
         )
 
 
+def _gpu_type(placement: Placement, gpu: Gpu) -> str:
+    offered = {*gpu.types, *gpu.claims} - {ANY_TYPE}
+    return _listed(GPU_TYPE, placement.backend_parameters.get(GPU_TYPE), offered)
+
+
+def _claim_template(placement: Placement, gpu: Gpu) -> str:
+    """Return by which template a GPU is claimed; "": by an extended resource."""
+    kind = _gpu_type(placement, gpu)
+    if kind in gpu.claims:
+        return gpu.claims[kind]
+    return "" if kind in gpu.types else gpu.claims.get(ANY_TYPE, "")
+
+
 def _gpu_count(placement: Placement, settings: KubernetesSettings) -> int:
-    """Return the number of GPUs; a type alone means one."""
-    parameters = placement.backend_parameters
-    text = parameters.get(GPU, "1" if GPU_TYPE in parameters else "")
-    if not text:
-        return 0
-    most = settings.gpu.most
-    if _COUNT.fullmatch(text) is None or int(text) > most:
-        offered = f"1 to {most}" if most else "none"
-        raise _refused(GPU, text, offered)
-    return int(text)
+    """Return the number of GPUs, if so many are offered."""
+    parameters, most = placement.backend_parameters, settings.gpu.most
+    with suppress(ValueError):
+        count = gpu_count(parameters)
+        if count <= most:
+            return count
+    offered = f"1 to {most}" if most else "none"
+    raise _refused(GPU, parameters.get(GPU, "1"), offered)
 
 
 def _listed(key: str, value: str | None, offered: Collection[str]) -> str:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tesk_kubernetes.api import JsonObject
@@ -49,6 +49,7 @@ class PodParts:
         nodes: Where it may run.
         init_containers: After those of the template.
         runtime_class: Or "".
+        claims: Of devices: names of ResourceClaimTemplates by the names in the pod.
     """
 
     labels: Mapping[str, str]
@@ -59,6 +60,7 @@ class PodParts:
     nodes: Nodes
     init_containers: Sequence[JsonObject] = ()
     runtime_class: str = ""
+    claims: Mapping[str, str] = field(default_factory=dict)
 
 
 def complete_pod(template: JsonObject, parts: PodParts) -> JsonObject:
@@ -110,11 +112,24 @@ def complete_whole(template: JsonObject, parts: PodParts) -> JsonObject:
         spec["priorityClassName"] = nodes.priority_class
     if parts.runtime_class:
         spec["runtimeClassName"] = parts.runtime_class
+    if parts.claims:
+        given = spec.get("resourceClaims") or []
+        spec["resourceClaims"] = [
+            *given,
+            *(
+                {"name": name, "resourceClaimTemplateName": template}
+                for name, template in parts.claims.items()
+            ),
+        ]
     return pod
 
 
 def main_resources(
-    template: JsonObject, *, requests: Mapping[str, str], limits: Mapping[str, str]
+    template: JsonObject,
+    *,
+    requests: Mapping[str, str],
+    limits: Mapping[str, str],
+    claims: Sequence[str] = (),
 ) -> JsonObject:
     """Return the resources of the main container: these, and others of the template.
 
@@ -127,10 +142,12 @@ def main_resources(
         for name, amount in (given.get("limits") or {}).items()
         if name != "cpu"
     }
+    claimed = [*(given.get("claims") or ()), *({"name": name} for name in claims)]
     return {
         **given,
         "requests": {**(given.get("requests") or {}), **requests},
         "limits": {**kept, **limits},
+        **({"claims": claimed} if claimed else {}),
     }
 
 

@@ -44,7 +44,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod_resources import (
 from tesk_taskmaster.adapters.kubernetes.manifests.scratch import own_scratch
 from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.manifests.turns import (
-    step_names,
+    container_names,
     turn_options,
     turns_mount,
     turns_volume,
@@ -53,7 +53,13 @@ from tesk_taskmaster.adapters.kubernetes.manifests.volume import pod_volume
 from tesk_taskmaster.adapters.launcher_options import LAUNCHER_TARGET
 from tesk_taskmaster.domain.layouts import Order, PodVolume
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import OUTPUTS, POD, direction_of, executor_of
+from tesk_taskmaster.domain.step_names import (
+    FILER,
+    OUTPUTS,
+    POD,
+    direction_of,
+    executor_of,
+)
 from tesk_taskmaster.ports import StepFailedError
 
 COMPONENT = "pod"
@@ -87,8 +93,8 @@ def pod_job(
 ) -> JsonObject:
     """Return the Job of an attempt whose steps share a pod.
 
-    Its containers are named by step. With ``Order.TOGETHER`` all are regular ones;
-    with ``Order.SEQUENCE`` all but the last are init containers.
+    Its containers are named by step. With ``Order.TOGETHER`` all are regular ones, and
+    both filers are one; with ``Order.SEQUENCE`` all but the last are init containers.
 
     Args:
         plan: Of the attempt, with final mounts.
@@ -138,11 +144,15 @@ class _PodRenderer:
     options: PodOptions
     context: RenderContext
 
+    @property
+    def _containers(self) -> Sequence[str]:
+        return container_names(self.plan, self.order)
+
     def pod(self, labels: Mapping[str, str]) -> JsonObject:
         """Return the pod's template."""
         plan, resources = self.plan, self._resources()
         steps = {
-            step: self._parts(step, resources.steps[step]) for step in step_names(plan)
+            step: self._parts(step, resources.steps[step]) for step in self._containers
         }
         made = [self._container(step, parts) for step, parts in steps.items()]
         volumes = [volume for each in steps.values() for volume in each.volumes]
@@ -173,7 +183,7 @@ class _PodRenderer:
                 step: merged.filer.get("resources") or {}
                 if direction_of(step)
                 else executor
-                for step in step_names(plan)
+                for step in self._containers
             },
             merged.pod["spec"],
             order=self.order,
@@ -205,7 +215,7 @@ class _PodRenderer:
         # A template's own have been read by Kubernetes before: they are escaped.
         program = [*(given.get("command") or _FILER), *(given.get("args") or ())]
         words = [literal(word) for word in [*turn, *REPORT, "--"]]
-        uploads = self._uploads() if step == OUTPUTS else {}
+        uploads = self._uploads() if step in (OUTPUTS, FILER) else {}
         return replace(
             parts,
             main={
@@ -241,7 +251,7 @@ class _PodRenderer:
         """Tell whether an earlier step has the same template."""
         alike = [
             each
-            for each in step_names(self.plan)
+            for each in self._containers
             if bool(direction_of(each)) == bool(direction_of(step))
         ]
         return step != alike[0]

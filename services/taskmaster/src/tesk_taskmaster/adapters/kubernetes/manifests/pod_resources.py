@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.requests import parse_amount, pod_requests
+from tesk_kubernetes.quantities import parse_amount
+from tesk_kubernetes.requests import pod_requests
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     ContainerLimits,
@@ -32,15 +33,17 @@ from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.domain.layouts import Order, PodVolume
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import POD, direction_of, title_of
+from tesk_taskmaster.domain.step_names import FILER, POD, direction_of, title_of
 from tesk_taskmaster.ports import StepFailedError
 
 _DISK = "ephemeral-storage"
 _MEMORY = "memory"
 _OF_PODS = ("cpu", _MEMORY)
 _KINDS = ("requests", "limits")
-# What a launcher that waits for its turn may hold beside the step that runs.
+# What a launcher that waits for its turn may hold beside the step that runs,
 _WAITING = 16 * 1024**2
+# and a filer that has its inputs and waits for the turn of its outputs.
+_WAITING_FILER = 48 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ def divide_resources(
 
     Args:
         plan: Of the attempt.
-        wanted: Resources of each step, as in a pod of its own; in order.
+        wanted: Resources of each container of steps, as in a pod of its own; in order.
         beside: Spec of a pod with the containers of the templates that are no steps.
         order: Of the steps.
         volume: What it is.
@@ -258,7 +261,9 @@ def _limit_of_pod(
         return ""
     amounts = [parse_amount(limits[name]) for limits in every]
     total = max(amounts[: len(steps)]) + sum(amounts[len(steps) :])
-    waiting = _WAITING * (len(steps) - 1) if name == _MEMORY else 0
+    if name != _MEMORY:
+        return quantity(name, total)
+    waiting = _WAITING * (len(steps) - 1) + _WAITING_FILER * (FILER in steps)
     return quantity(name, total + waiting)
 
 

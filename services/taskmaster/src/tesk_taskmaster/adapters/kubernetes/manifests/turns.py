@@ -1,7 +1,8 @@
 """Builds the launcher's options by which the steps of one pod take turns.
 
-Each step begins when the container of the step before has ended, in whatever way. An
-executor runs only if that step has passed; the filer of outputs also if it has failed.
+Each step begins when the containers of those before have ended, in whatever way. An
+executor runs only if these have passed; the filer of outputs also if one has failed.
+Where all start together, one filer has both transfers, so that its program starts once.
 
 Source:
     services/taskmaster/launcher/README.md.
@@ -13,7 +14,7 @@ from tesk_kubernetes.api import JsonObject
 from tesk_model.paths import OWN_FOLDER
 from tesk_taskmaster.domain.layouts import Order
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import INPUTS, OUTPUTS
+from tesk_taskmaster.domain.step_names import FILER, INPUTS, OUTPUTS
 
 TURNS = "tesk-turns"
 """Name of the pod's volume by which its steps take turns."""
@@ -28,7 +29,7 @@ _FINAL_CODES = (0, 65, 75, 78, 143)
 
 
 def step_names(plan: Plan) -> Sequence[str]:
-    """Return the steps of a plan in order, and so the containers of its pod."""
+    """Return the steps of a plan, in order."""
     return [
         *((INPUTS,) if plan.has_inputs else ()),
         *(step.name for step in plan.executors),
@@ -36,16 +37,38 @@ def step_names(plan: Plan) -> Sequence[str]:
     ]
 
 
-def turn_options(plan: Plan, step: str, *, order: Order) -> Sequence[str]:
-    """Return the launcher's options for the turn of a step."""
+def container_of(plan: Plan, step: str, order: Order) -> str:
+    """Return the name of the container that runs a step."""
+    if order is Order.TOGETHER and plan.has_inputs and plan.has_outputs:
+        return FILER if step in (INPUTS, OUTPUTS) else step
+    return step
+
+
+def container_names(plan: Plan, order: Order) -> Sequence[str]:
+    """Return the containers of a pod in the order of their first steps."""
     steps = step_names(plan)
+    return list(dict.fromkeys(container_of(plan, step, order) for step in steps))
+
+
+def turn_options(plan: Plan, container: str, *, order: Order) -> Sequence[str]:
+    """Return the launcher's options for the turn, or both turns, of a container.
+
+    Steps that start together name all before them: one whose launcher is killed while
+    it waits ends before its predecessors. In a sequence nothing waits, and one has
+    passed only if those before it have.
+    """
+    steps = step_names(plan)
+    step, first = (OUTPUTS, INPUTS) if container == FILER else (container, container)
     at = steps.index(step)
-    options = ["--turns", _TARGET, "--turn", step]
-    if at:
-        options += ["--after", steps[at - 1]]
+    options = ["--turns", _TARGET, "--turn", first]
+    if step != first:
+        options += ["--then", step]
+    for before in steps[:at] if order is Order.TOGETHER else steps[max(at - 1, 0) : at]:
+        if before != first:
+            options += ["--after", before]
     if step == OUTPUTS:
         options.append("--even-if-failed")
-        if plan.has_inputs:
+        if plan.has_inputs and step == first:
             options += ["--unless-failed", INPUTS]
     if any(each.name == step and each.executor.ignore_error for each in plan.executors):
         options.append("--ignore-error")

@@ -9,6 +9,7 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import (
     condition,
     container_state,
+    image_digest,
     is_init_container,
     is_terminating,
     is_true,
@@ -27,10 +28,11 @@ from tesk_taskmaster.adapters.launcher_options import (
     REFERENCE_CHECK,
 )
 from tesk_taskmaster.adapters.launcher_report import parse_report, parse_time
-from tesk_taskmaster.domain.step_names import title_of
+from tesk_taskmaster.domain.step_names import INPUTS, OUTPUTS, direction_of, title_of
 from tesk_taskmaster.domain.termination import (
     InvalidReport,
     Report,
+    StepResult,
     Termination,
     judge,
 )
@@ -39,6 +41,7 @@ _OUT_OF_MEMORY = "OOMKilled"
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 JOB_DELETED = Reason(ReasonCode.STEP_VANISHED, "its Job was deleted")
 _UNKNOWN_CODE = 255
+_TURNS = "turns: "  # of a launcher that could not take its turn; see its README
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
@@ -82,6 +85,12 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
     report = _report(state)
+    if isinstance(report, Report) and _was_first(snapshot.subject.step, report):
+        return Ended(result=StepResult(exit_code=0))
+    if isinstance(report, Report) and report.skipped:
+        killed = _killed_inputs(snapshot, pod)
+        if killed is not None:
+            return unobserved_end(snapshot, killed, pod=pod, has_run=False)
     exit_code = None if reason in _UNSEEN else state.get("exitCode")
     if isinstance(report, InvalidReport) and _hides_its_code(snapshot, pod):
         exit_code = exit_code or _UNKNOWN_CODE
@@ -97,8 +106,34 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             is_out_of_memory=reason == _OUT_OF_MEMORY,
             interruption=interruption,
             metadata=pod_metadata(pod),
+            image_digest=image_digest(pod, snapshot.subject.container),
         )
     )
+
+
+def _was_first(step: str, report: Report) -> bool:
+    """Tell whether a container that ended had done this step, and begun another."""
+    return bool(step and report.turn) and (step, report.turn) == (INPUTS, OUTPUTS)
+
+
+def _killed_inputs(snapshot: Snapshot, pod: JsonObject) -> Reason | None:
+    """Return why a step is skipped that was to run; None: that is not known.
+
+    The filer of inputs was killed after it had told of its success: what comes next
+    in the taskmaster has begun, but not in the pod.
+    """
+    for name in filter(None, (*snapshot.subject.earlier, snapshot.subject.filer)):
+        ended = container_state(pod, name).get("terminated")
+        if not direction_of(name) or not ended:
+            continue
+        report = _report(ended)
+        if isinstance(report, Report) and report.turn == OUTPUTS:
+            continue
+        code = report.exit_code if isinstance(report, Report) else ended["exitCode"]
+        if code:
+            cause = f"{title_of(INPUTS)} was killed at its end"
+            return Reason(ReasonCode.STEP_VANISHED, cause)
+    return None
 
 
 def _hides_its_code(snapshot: Snapshot, pod: JsonObject) -> bool:
@@ -119,6 +154,9 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     evicted before it started, or another container failed: one of the template, or
     the check of references.
     """
+    if killed := _killed_inputs(snapshot, pod):
+        cause = interruption_of(snapshot, pod) or killed
+        return unobserved_end(snapshot, cause, pod=pod, has_run=False)
     for status in pod["status"].get("initContainerStatuses") or ():
         ended = status.get("state", {}).get("terminated", {})
         has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
@@ -139,6 +177,20 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     )
 
 
+def judge_first_transfer(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
+    """Judge inputs whose filer runs on for the outputs; None: they have not ended.
+
+    Here it is seen only when the step after them ends that has not been skipped. The
+    scheduler tells of them sooner, see ``control.concluded``.
+    """
+    if snapshot.subject.step != INPUTS or not snapshot.subject.later:
+        return None
+    ended = container_state(pod, snapshot.subject.later[0]).get("terminated")
+    report = _report(ended) if ended else None
+    has_passed = isinstance(report, Report) and not report.skipped
+    return Ended(result=StepResult(exit_code=0)) if has_passed else None
+
+
 def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
     """Judge a step behind an init container that ran out of memory; None if it is not.
 
@@ -154,6 +206,29 @@ def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
                 code=ReasonCode.OUT_OF_MEMORY,
                 lost=False,
             )
+    return None
+
+
+def judge_turn(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
+    """Judge a step that may wait for ever for its turn; None if that will come.
+
+    The launcher of a step says that it has begun; whoever waits for one that was killed
+    before, or that could not say so, is never told of its end. Lack of memory does not
+    end a launcher that early.
+    """
+    for name in snapshot.subject.earlier:
+        ended = container_state(pod, name).get("terminated") or {}
+        if is_init_container(pod, name) or ended.get("reason") == _OUT_OF_MEMORY:
+            continue
+        if name in snapshot.passed:  # and so it has begun
+            continue
+        report = _report(ended)
+        if report is None:
+            cause = f"{title_of(name)} was killed, after which its turn may never come"
+            return unobserved_end(snapshot, Reason(ReasonCode.STEP_VANISHED, cause))
+        if isinstance(report, Report) and report.error.startswith(_TURNS):
+            cause = f"{title_of(name)}: {shorten(report.error)}"
+            return unobserved_end(snapshot, Reason(ReasonCode.STEP_VANISHED, cause))
     return None
 
 

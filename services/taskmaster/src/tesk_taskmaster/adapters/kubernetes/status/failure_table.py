@@ -19,6 +19,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
     failed,
 )
+from tesk_taskmaster.adapters.kubernetes.status.wait_details import problem_details
 
 _MAX_LENGTH = 600  # characters of the cluster's message
 
@@ -138,11 +139,11 @@ def judge_problem(
     message = row.message.format(image=problem.image or subject.image)
     cause = shorten(problem.cause)
     if row.is_endless and not limit:
-        return _waiting(row, subject, message, cause)
+        return _waiting(row, subject, message, problem)
     # A node's clock may be ahead of this one.
     if max(now - since, timedelta(0)) < limit:
         within = row.meanwhile or f"{message} (given up after {format_duration(limit)})"
-        return _waiting(row, subject, within, cause)
+        return _waiting(row, subject, within, problem)
     for_long = f"{message}, for {format_duration(limit)}" if limit else message
     sentence = _sentence(subject.name, for_long, cause)
     return failed(sentence, code=row.code, lost=row.lost)
@@ -163,8 +164,9 @@ def format_duration(duration: timedelta) -> str:
     return f"{seconds:g} s"
 
 
-def _waiting(row: _Row, subject: Subject, message: str, cause: str) -> Waiting:
-    return Waiting(Reason(row.code, _sentence(subject.name, message, cause)))
+def _waiting(row: _Row, subject: Subject, message: str, problem: Problem) -> Waiting:
+    text = _sentence(subject.name, message, shorten(problem.cause))
+    return Waiting(Reason(row.code, text, problem_details(problem.kind, problem.cause)))
 
 
 def _sentence(name: str, message: str, cause: str) -> str:

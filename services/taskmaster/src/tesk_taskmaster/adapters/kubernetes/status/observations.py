@@ -28,6 +28,8 @@ class Subject:
         container: Name of its container.
         earlier: Containers of the steps before it in the same pod, in order.
         later: Likewise, after it.
+        step: The one that it is of both in its container; "": it is the only one.
+        filer: Container of both transfers, if the step is one between them.
         has_started: The scheduler knows that it did, so that it must not again.
     """
 
@@ -37,12 +39,14 @@ class Subject:
     container: str = MAIN
     earlier: tuple[str, ...] = ()
     later: tuple[str, ...] = ()
+    step: str = ""
+    filer: str = ""
     has_started: bool = False
 
     @property
     def others(self) -> frozenset[str]:
         """Containers of other steps in the same pod."""
-        return frozenset(self.earlier + self.later)
+        return frozenset(filter(None, (*self.earlier, *self.later, self.filer)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class Snapshot:
         was_stopped: TESK itself stopped it.
         has_no_pod: The cluster was queried for the pod, and has none.
         queue_message: Why a queue of the cluster holds the Job back, if it says so.
+        passed: Earlier steps of the pod that have succeeded, whatever it shows yet.
     """
 
     subject: Subject
@@ -69,6 +74,7 @@ class Snapshot:
     was_stopped: bool = False
     has_no_pod: bool = False
     queue_message: str = ""
+    passed: frozenset[str] = frozenset()
 
 
 class ProblemKind(StrEnum):

@@ -40,7 +40,9 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import (
     is_deleted,
     judge_blocked,
     judge_end,
+    judge_first_transfer,
     judge_rejected,
+    judge_turn,
     judge_vanished,
     pod_metadata,
     unobserved_end,
@@ -94,7 +96,7 @@ def _observe(snapshot: Snapshot) -> Observation:
     if snapshot.pod_is_gone or is_terminating(pod):
         return _terminating(snapshot, pod)
     if "running" in state:
-        return _started(snapshot, pod)
+        return judge_first_transfer(snapshot, pod) or _started(snapshot, pod)
     others = snapshot.subject.others
     events = without_containers(snapshot.events, others)
     return _pending(replace(snapshot, events=events), pod)
@@ -107,9 +109,10 @@ def _will_be_replaced(snapshot: Snapshot, pod: JsonObject) -> bool:
 def _started(snapshot: Snapshot, pod: JsonObject) -> Observation:
     """Judge a container that runs: its step may wait for its turn."""
     subject = snapshot.subject
-    states = (container_state(pod, name) for name in subject.earlier)
+    before = (name for name in subject.earlier if name not in snapshot.passed)
+    states = (container_state(pod, name) for name in before)
     if all("terminated" in state for state in states):
-        return Running(metadata=pod_metadata(pod))
+        return judge_turn(snapshot, pod) or Running(metadata=pod_metadata(pod))
     text = f"{subject.name}: waiting for the step before it"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 

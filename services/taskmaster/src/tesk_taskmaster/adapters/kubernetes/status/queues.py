@@ -13,6 +13,7 @@ from tesk_kubernetes.pods import condition, containers, is_true, state_of
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Waiting
+from tesk_taskmaster.adapters.kubernetes.status.wait_details import queue_details
 
 _HELD_BACK = ("QuotaReserved", "Admitted")  # conditions of a Workload, in their order
 
@@ -34,7 +35,8 @@ def wait_in_queue(snapshot: Snapshot, job: JsonObject) -> Waiting:
     text = f"{snapshot.subject.name}: waiting {where}"
     if snapshot.queue_message:
         text = f"{text}: {shorten(snapshot.queue_message)}"
-    return Waiting(Reason(ReasonCode.CLUSTER_QUOTA_FULL, text))
+    details = queue_details(queue, snapshot.queue_message)
+    return Waiting(Reason(ReasonCode.CLUSTER_QUOTA_FULL, text, details))
 
 
 def suspension(job: JsonObject) -> Reason:

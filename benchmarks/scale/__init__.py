@@ -1,0 +1,1 @@
+"""TESK with many tasks: a real scheduler and api, simulated taskmasters."""

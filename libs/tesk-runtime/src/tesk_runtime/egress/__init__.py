@@ -1,0 +1,1 @@
+"""Connections to hosts that users name: which addresses they may have."""

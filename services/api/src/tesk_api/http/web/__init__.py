@@ -1,0 +1,1 @@
+"""The web page: tasks for people, in a browser."""

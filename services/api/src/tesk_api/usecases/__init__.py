@@ -1,0 +1,1 @@
+"""What the api does beyond passing calls on."""

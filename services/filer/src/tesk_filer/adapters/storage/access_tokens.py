@@ -1,0 +1,143 @@
+"""Access tokens that services of clouds give: asked for, read, kept.
+
+They are asked for by our own connections, whose documents have deadlines; what a cloud's
+library does instead is bounded from outside.
+
+Source:
+    RFC 6749, 4.4 "Client Credentials Grant", 5.1 and 5.2.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TypeVar
+from urllib.parse import urlencode
+
+from tesk_filer.adapters.storage.http_bodies import BytesBody
+from tesk_filer.adapters.storage.http_pool import HttpPool
+from tesk_filer.adapters.storage.http_response import HttpResponse
+from tesk_filer.adapters.storage.rest import Dialect, Request, RestClient
+from tesk_filer.adapters.storage.storage_config import Timeouts
+from tesk_filer.ports import StorageError
+
+T = TypeVar("T")
+
+_OK = 200
+_MAX_BYTES = 1024 * 1024  # of a document with a token
+# They answer from this machine, or are not there.
+_METADATA_TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=10))
+_LIBRARY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token; ``ends`` is in seconds since 1970."""
+
+    text: str = field(repr=False)
+    ends: float
+
+
+class KeptToken:
+    """Keeps a token until shortly before it ends; for one thread at a time."""
+
+    def __init__(self, ask: Callable[[], AccessToken], early: timedelta) -> None:
+        """Get tokens by ``ask``; use none within ``early`` of its end."""
+        self._ask = ask
+        self._early = early.total_seconds()
+        self._token: AccessToken | None = None
+
+    def get(self) -> str:
+        """Return the token.
+
+        Raises:
+            StorageError: There is none.
+        """
+        if self._token is None or time.time() > self._token.ends - self._early:
+            self._token = self._ask()
+        return self._token.text
+
+
+def ask_by_form(
+    client: RestClient, url: str, fields: Mapping[str, str]
+) -> HttpResponse:
+    """Ask a service for a token, by a form of OAuth.
+
+    Raises:
+        StorageError: There is no response.
+    """
+    return client.send(
+        Request(
+            method="POST",
+            url=url,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=BytesBody(urlencode(fields).encode()),
+        )
+    )
+
+
+def read_token(response: HttpResponse, dialect: Dialect, senseless: str) -> AccessToken:
+    """Return the token that a response brings.
+
+    Args:
+        response: Of a service that gives tokens.
+        dialect: What its refusals mean.
+        senseless: What to say of a response without a token.
+
+    Raises:
+        StorageError: There is none.
+    """
+    if response.status != _OK:
+        raise dialect.error_of(response)
+    try:
+        found = json.loads(response.read_document(_MAX_BYTES))
+        ends = time.time() + float(found["expires_in"])
+        return AccessToken(str(found["access_token"]), ends)
+    except (ValueError, LookupError, TypeError) as error:
+        raise StorageError(senseless) from error
+
+
+def code_of(response: HttpResponse) -> str:
+    """Return the code of an error, e.g. ``invalid_client``; "" if there is none."""
+    try:
+        code = json.loads(response.read_document(_MAX_BYTES))["error"]
+    except (StorageError, ValueError, LookupError, TypeError):
+        return ""
+    return code if isinstance(code, str) and code.replace("_", "").isalpha() else ""
+
+
+def open_metadata_client() -> RestClient:
+    """Return what asks the metadata service of a machine: directly, and soon."""
+    return RestClient(HttpPool(timeouts=_METADATA_TIMEOUTS, size=1, environ={}))
+
+
+def within_deadline(ask: Callable[[], T], seconds: float = _LIBRARY_SECONDS) -> T:
+    """Return what a library brings that bounds no request in its total time.
+
+    Args:
+        ask: Runs in a thread of its own, which is left alone when it is too slow.
+        seconds: How long to wait.
+
+    Raises:
+        StorageError: Transient: it takes too long.
+    """
+    found: list[T] = []
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(ask())
+        except BaseException as error:  # noqa: BLE001 - raised by the caller
+            raised.append(error)
+
+    thread = threading.Thread(target=run, name="credentials", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not found:
+        message = "the cloud gives the filer no credentials in time"
+        raise StorageError(message, transient=True)
+    return found[0]

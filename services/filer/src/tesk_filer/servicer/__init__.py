@@ -1,0 +1,1 @@
+"""Serves the gRPC services of the filer."""

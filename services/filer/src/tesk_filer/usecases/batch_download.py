@@ -1,0 +1,100 @@
+"""Downloads small files of this machine one after another, for less than one by one.
+
+What each costs beside its copy, as its line in the manifest, is done once for all of
+them. A file that cannot be brought is left over: by itself it is tried again, and says
+what is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from tesk_filer.ports import Stat, StorageError
+from tesk_filer.usecases.arrivals import Arrived
+from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_progress import FileProgress
+from tesk_model.locations import Location
+
+
+class ListedFile(NamedTuple):
+    """A file, where it goes, and what a listing says of it."""
+
+    path: str
+    source: Location
+    known: Stat
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What became of the files of a batch.
+
+    Attributes:
+        left: Those that must be brought by themselves.
+        sizes: Bytes of the others, by path.
+    """
+
+    left: Sequence[ListedFile]
+    sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDownload:
+    """Downloads batches; safe for many threads.
+
+    Attributes:
+        download: Brings files by themselves, and records those that are there.
+    """
+
+    download: FileDownload
+
+    def __call__(self, files: Sequence[ListedFile]) -> BatchResult:
+        """Bring files of one scheme.
+
+        Raises:
+            HaltedError: The transfer was stopped.
+        """
+        there = [(file, self.download.find(*file)) for file in files]
+        missing = [file for file, found in there if found is None]
+        sizes = {file.path: found.size or 0 for file, found in there if found}
+        arrived: list[Arrived] = []
+        left: list[ListedFile] = []
+        try:
+            if missing:
+                self._bring_all(missing, arrived, left)
+        finally:
+            self.download.record(*arrived)
+        sizes.update((file.path, file.saved.size) for file in arrived)
+        return BatchResult(left, sizes)
+
+    def _bring_all(
+        self,
+        files: Sequence[ListedFile],
+        arrived: list[Arrived],
+        left: list[ListedFile],
+    ) -> None:
+        first = files[0]
+        with self.download.progress.of_batch(
+            first.source.scheme, path=first.path, url=first.source
+        ) as progress:
+            for file in files:
+                saved = self._bring(file, progress)
+                if saved is None:
+                    left.append(file)
+                else:
+                    arrived.append(saved)
+            progress.files = len(arrived)
+
+    def _bring(self, file: ListedFile, progress: FileProgress) -> Arrived | None:
+        """Bring a file; None: it cannot be brought in this way."""
+        download, (path, source, known) = self.download, file
+        before = progress.bytes
+        try:
+            with download.storages.of(source).open(source, known=known) as reader:
+                download.progress.check(reader.size)
+                checks = download.checks(source, reader)
+                saved = download.volume.save(path, reader, progress.advance, checks)
+                said = Stat(etag=reader.etag, checksums=reader.checksums)
+        except StorageError:
+            progress.add(before - progress.bytes)
+            return None
+        return Arrived(path, source, said, saved)

@@ -1,0 +1,105 @@
+"""Lists a directory of a storage, within the limits of a transfer."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+
+from tesk_filer.domain.expansion import Expansion
+from tesk_filer.ports import Cursor, Page, Storage, StorageError
+from tesk_filer.usecases.retry import Retry
+from tesk_model.locations import Location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """Lists one directory after the other.
+
+    Attributes:
+        observed: Entered around each request, with the scheme.
+    """
+
+    retry: Retry
+    observed: Callable[[str], AbstractContextManager[object]]
+
+    def pages(
+        self, storage: Storage, source: Location, expansion: Expansion
+    ) -> Iterator[Page]:
+        """Yield the pages of a directory, counted against the limits of ``expansion``.
+
+        Raises:
+            StorageError: It cannot be listed, or has what cannot be files.
+            TooLargeError: It is larger than allowed.
+        """
+        for page in self._pages(storage, source):
+            if page.directory:
+                expansion.enter(page.directory, page.depth)
+            # Pages of nothing count, too: there may be no end of them.
+            expansion.take(len(page.entries) + len(page.notes) or 1)
+            _check_once(page)
+            for entry in page.entries:
+                _check_name(entry.name)
+                expansion.check_depth(entry.name.count("/"))
+            yield page
+
+    def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
+        page = self._page(storage, source, ())
+        while page.cursor:
+            following = self._ask(storage, source, page.cursor)
+            yield page
+            page, before = following(), page
+            if page.cursor == before.cursor:
+                raise StorageError("the storage lists the same page again and again")
+        yield page
+
+    def _ask(
+        self, storage: Storage, source: Location, cursor: Cursor
+    ) -> Callable[[], Page]:
+        """Ask for a page; return what waits for it.
+
+        A host is asked at once: its files need not wait for the response, and the
+        response not for them.
+        """
+        ask = partial(self._page, storage, source, cursor)
+        if not source.host:
+            return ask
+        found: Future[Page] = Future()
+
+        def settle() -> None:
+            try:
+                found.set_result(ask())
+            except Exception as error:  # noqa: BLE001 - raised where it is waited for
+                found.set_exception(error)
+
+        threading.Thread(target=settle, name="listing", daemon=True).start()
+        return found.result
+
+    def _page(self, storage: Storage, source: Location, cursor: Cursor) -> Page:
+        with self.observed(source.scheme):
+            return self.retry(partial(storage.list, source, cursor))
+
+
+def _check_once(page: Page) -> None:
+    """Refuse a page that names a file twice: only one of them could be kept.
+
+    Raises:
+        StorageError: It does.
+    """
+    counts = Counter(each.name for each in page.entries if not each.is_directory)
+    for name, count in counts.most_common(1):
+        if count > 1:
+            raise StorageError(f"holds {name!r} {count} times")
+
+
+def _check_name(name: str) -> None:
+    """Refuse a listed name that is not a path below the directory.
+
+    Raises:
+        StorageError: Names with empty, ``.`` or ``..`` segments, or with NUL.
+    """
+    if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name:
+        message = f"holds {name!r}, which cannot be the name of a file"
+        raise StorageError(message)

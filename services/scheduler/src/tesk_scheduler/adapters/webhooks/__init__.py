@@ -1,0 +1,1 @@
+"""Signs and sends webhooks, and reads who receives them."""

@@ -1,0 +1,158 @@
+"""Finds out where queued tasks stand, for who asks why one waits."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.states import TaskState
+from tesk_scheduler.domain.charging import share_of
+from tesk_scheduler.domain.dimensions import QUEUED
+from tesk_scheduler.domain.queue_places import estimate_place
+from tesk_scheduler.domain.quota import Subject, SubjectKind
+from tesk_scheduler.domain.records import (
+    QueueHead,
+    QueuePlace,
+    StoredTask,
+    TaskSummary,
+)
+from tesk_scheduler.domain.waits import Spent, total_spent
+from tesk_scheduler.ports.environment import Clock
+from tesk_scheduler.ports.quota import QuotaSource
+from tesk_scheduler.ports.store import TaskStore
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MANY = 1000
+_MOST_HEADS = 50
+# Seconds: an estimate need not be newer, and many ask for many tasks.
+_COUNTERS_LAST = 2.0
+
+
+@dataclass(slots=True, kw_only=True)
+class QueuePlaces:
+    """Adds their place and, where none is stored, the reason to queued tasks.
+
+    Attributes:
+        quotas: Has the weights of fair shares.
+    """
+
+    store: TaskStore
+    clock: Clock
+    quotas: QuotaSource
+    _queued: Mapping[str, float] = field(default_factory=dict)
+    _counted_at: float | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def place_of_next(self, owner: str, queued: int) -> QueuePlace:
+        """Return where a task of the usual priority would stand if it came now.
+
+        Args:
+            owner: Of the task.
+            queued: Number of the owner's tasks that are queued.
+        """
+        return QueuePlace(
+            before=queued,
+            estimate=self._estimate(owner, queued + 1),
+            head=self.store.queue_head(owner) if queued else None,
+        )
+
+    def explained(self, task: StoredTask) -> StoredTask:
+        """Return a task with its place if it is queued; others as they are."""
+        if task.state is not TaskState.QUEUED:
+            return task
+        place = replace(self._place_of(task), spent=self._spent(task))
+        if task.reason.text:
+            return replace(task, place=place)
+        text = format_queue_position(place, task.owner)
+        reason = Reason(ReasonCode.ADMISSION_PENDING, text)
+        return replace(task, place=place, reason=reason)
+
+    def explained_together(
+        self, tasks: Sequence[TaskSummary | StoredTask]
+    ) -> list[TaskSummary | StoredTask]:
+        """Return tasks with the reason of those that are queued.
+
+        Their place is not counted: a page may hold thousands. What comes first is read
+        once for each owner, and of a page of very many owners not for all.
+        """
+        heads: dict[str, QueueHead | None] = {}
+        return [self._explained_by_head(task, heads) for task in tasks]
+
+    def _explained_by_head(
+        self, task: TaskSummary | StoredTask, heads: dict[str, QueueHead | None]
+    ) -> TaskSummary | StoredTask:
+        if (
+            isinstance(task, TaskSummary)
+            or task.state is not TaskState.QUEUED
+            or task.reason.text
+        ):
+            return task
+        if task.owner not in heads and len(heads) < _MOST_HEADS:
+            heads[task.owner] = self.store.queue_head(task.owner)
+        text = format_behind(heads.get(task.owner), task)
+        return replace(task, reason=Reason(ReasonCode.ADMISSION_PENDING, text))
+
+    def _place_of(self, task: StoredTask) -> QueuePlace:
+        before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
+        head = self.store.queue_head(task.owner) if before else None
+        is_exact = before < _MANY
+        return QueuePlace(
+            before=before,
+            is_least=not is_exact,
+            estimate=self._estimate(task.owner, before + 1) if is_exact else None,
+            head=None if head is None or head.id == task.id else head,
+        )
+
+    def _estimate(self, owner: str, position: int) -> int | None:
+        quota = self.quotas.current()
+        if not quota.fair_share.is_enabled:
+            return None  # all owners together, first in, first out: not counted
+        return estimate_place(
+            position,
+            owner,
+            queued=self._queued_by_owner(),
+            weight_of=lambda name: (
+                share_of(Subject(SubjectKind.USER, name), quota).weight
+            ),
+        )
+
+    def _spent(self, task: StoredTask) -> tuple[Spent, ...]:
+        began = _EPOCH + timedelta(microseconds=task.queued)
+        return total_spent(
+            task.history.spent, task.reason, queued=self.clock.now() - began
+        )
+
+    def _queued_by_owner(self) -> Mapping[str, float]:
+        with self._lock:
+            now = self.clock.monotonic()
+            if self._counted_at is None or now - self._counted_at >= _COUNTERS_LAST:
+                self._queued = {
+                    subject.name: used[QUEUED]
+                    for subject, used in self.store.usage_of_all().items()
+                    if subject.kind is SubjectKind.USER and used[QUEUED] > 0
+                }
+                self._counted_at = now
+            return self._queued
+
+
+def format_behind(head: QueueHead | None, task: StoredTask) -> str:
+    """Format that a task is not the first of its owner, without counting."""
+    if head is None or head.id == task.id:
+        return "waiting for admission"
+    whose = f" of {task.owner}" if task.owner else ""
+    text = f"waiting behind earlier tasks{whose}"
+    first = head.reason.text
+    return f"{text}; the first of them: {first}" if first else text
+
+
+def format_queue_position(place: QueuePlace, owner: str) -> str:
+    """Format what comes first: ``waiting behind 3 tasks of alice; …``."""
+    before = place.before
+    if not before:
+        return "waiting for admission"
+    count = f"{before} or more" if place.is_least else str(before)
+    whose = f" of {owner}" if owner else ""
+    text = f"waiting behind {count} task{'' if before == 1 else 's'}{whose}"
+    first = place.head.reason.text if place.head else ""
+    return f"{text}; the first of them: {first}" if first else text

@@ -1,0 +1,1 @@
+"""Delivers webhooks: events of tasks to their receivers."""

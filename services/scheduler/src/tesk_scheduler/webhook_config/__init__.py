@@ -1,0 +1,1 @@
+"""The settings of webhooks, and the file of their targets."""

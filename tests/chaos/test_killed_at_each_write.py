@@ -1,0 +1,126 @@
+"""A scheduler that is killed at each of its writes and actions loses and doubles nothing.
+
+One scheduler after the other works on the same database, each until it reaches the
+point at which it dies; meanwhile clients create and cancel tasks, and a taskmaster is
+killed now and then. ``make test`` has some of the points, ``make chaos`` all, on both
+databases.
+"""
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from programs.chaos import Chaos, chaos
+from programs.waiting import eventually
+from servers.postgres import postgres_server
+from tesk_scheduler.adapters.store.engines import sqlite_url
+
+# Who writes; a new one belongs here, so that it is killed, too.
+WRITERS = (
+    "Submission.submit",
+    "Cancellation.cancel",
+    "Admission._begin",
+    "Reporting.report",
+    "Leases.renew",
+    "Syncing._remove",
+    "LeaderLoop._take_lead",
+    "LeaderLoop._release_lead",
+    "Retention.delete_batch",
+    "Retention._delete_changes",
+    "Fleet.reconcile",
+    "Fleet._assign_unassigned",
+    "TaskmasterReaper._unassign_all",
+    "PastUsages._sample",
+    "WaitReasons.put",
+)
+# They need a taskmaster that cannot be started, or does not come up.
+ELSEWHERE = {"Fleet._unassign", "explain_absence"}
+TASKMASTER = "a taskmaster"
+ACTIONS = ("launching", "launched", "killing", "killed")
+ALL = (
+    *(f"{place} {name}" for name in WRITERS for place in ("written", "committed")),
+    *(f"{place} {TASKMASTER}" for place in ACTIONS),
+)
+SOME = (
+    "committed Submission.submit",
+    "committed Admission._begin",
+    "launched a taskmaster",
+    "committed Reporting.report",
+)
+# They are reached when a taskmaster is lost.
+AFTER_A_LOSS = (
+    *("Fleet.reconcile", "Fleet._assign_unassigned", "TaskmasterReaper"),
+    *ACTIONS,
+)
+_TASKS = 8
+# Seconds within which a point is reached, or else in the end of the scheduler. The
+# lead of one that was killed lasts for some.
+_REACHED = 15.0
+_TRIES = 3
+_KILLED = -signal.SIGKILL
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.engine)])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the url of an empty database."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "tesk.db")
+    else:
+        with postgres_server() as url:
+            yield url
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(1800)
+def test_killed_at_each_point(database: str, tmp_path: Path) -> None:
+    with chaos(tmp_path, database) as it:
+        died = die_at(it, ALL)
+
+        assert died == set(ALL)
+        names = {point.partition(" ")[2] for point in it.points()}
+        assert names - {*WRITERS, *ELSEWHERE, TASKMASTER} == set()
+
+
+def test_killed_at_some_points(tmp_path: Path) -> None:
+    with chaos(tmp_path, sqlite_url(tmp_path / "tesk.db")) as it:
+        assert die_at(it, SOME) == set(SOME)
+
+
+def die_at(it: Chaos, points: Sequence[str]) -> set[str]:
+    """Let a scheduler die at each point, then one finish all; check everything.
+
+    Returns:
+        The points at which one died.
+    """
+    died: set[str] = set()
+    clients: list[threading.Thread] = []
+    for point in _again(points, died):
+        it.start(point)
+        # Those of earlier points may still try, too.
+        clients.append(threading.Thread(target=it.submit, args=[_TASKS], daemon=True))
+        clients[-1].start()
+        if any(name in point for name in AFTER_A_LOSS):
+            eventually(lambda: it.has_died() or it.kill_a_taskmaster())
+        code = it.process.wait(_REACHED) if it.process.running else _KILLED
+        if (it.stop() if code is None else code) == _KILLED:
+            died.add(point)
+        it.check_counters()
+    it.start()
+    it.submit(1)  # it answers, so that it can be ended in good order
+    for client in clients:
+        client.join(100)
+        assert not client.is_alive()
+    eventually(it.all_have_ended, every=0.1, what="the end of all tasks")
+    eventually(it.no_taskmaster_is_left, every=0.1, what="the end of taskmasters")
+    assert it.stop() == 0
+    it.check()
+    return died
+
+
+def _again(points: Sequence[str], died: set[str]) -> Iterator[str]:
+    """Give all points, then those that were not reached by chance once more."""
+    for _ in range(_TRIES):
+        yield from [point for point in points if point not in died]

@@ -1,0 +1,336 @@
+"""Who the filer is at Google and Azure: tokens of keys, workloads and machines."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import jwt
+
+from contract.storage.clouds import open_azure, open_gs
+from contract.storage.places import Place
+from servers.azure import Blob, BlobFiles, azure_server
+from servers.gcs_faults import GcsFaults, account_key, gcs_faults
+from servers.identities import TOKEN, Identities, identity_server
+from tesk_filer.adapters.storage.access_tokens import within_deadline
+from tesk_filer.domain.credentials import AzureAccount, GcsAccount
+from tesk_filer.ports import StorageError
+
+FLAVOR = {"Metadata-Flavor": "Google"}
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
+
+
+@pytest.fixture
+def identities() -> Iterator[Identities]:
+    with identity_server() as server:
+        yield server
+
+
+@pytest.fixture
+def google() -> Iterator[GcsFaults]:
+    with gcs_faults() as server:
+        server.content = b"content"
+        yield server
+
+
+@pytest.fixture
+def azure() -> Iterator[BlobFiles]:
+    with azure_server() as server:
+        server.token = TOKEN
+        server.put("data/a", Blob(b"content", ""))
+        yield server
+
+
+def get_google(
+    google: GcsFaults, environ: Mapping[str, str], key: str = "", *, times: int = 1
+) -> None:
+    """Get a file of Google's as the environment, or a key, says."""
+    storage = open_gs(GcsAccount(endpoint=google.url, key=key), environ=environ)
+    try:
+        for _ in range(times):
+            assert Place(storage, "").get("gs://bucket/a") == b"content"
+    finally:
+        storage.close()
+
+
+def get_azure(azure: BlobFiles, environ: Mapping[str, str], *, times: int = 1) -> None:
+    """Get a file of Azure's as the environment says."""
+    storage = open_azure(AzureAccount(endpoint=azure.endpoint), environ)
+    try:
+        for _ in range(times):
+            assert Place(storage, "").get("az://data/a") == b"content"
+    finally:
+        storage.close()
+
+
+def test_a_key_signs_for_the_account_and_the_storage_alone(
+    google: GcsFaults, identities: Identities
+) -> None:
+    private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = private.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    public = private.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    url = f"http://{identities.address}/token"
+    key = {**account_key(url, pem.decode()), "quota_project_id": "payer"}
+
+    get_google(google, {}, json.dumps(key), times=3)
+
+    (asked,) = identities.asked
+    assert (asked.path, asked.fields["grant_type"]) == ("/token", GRANT)
+    decode: Any = jwt.decode  # without types
+    claims = decode(asked.fields["assertion"], certs=public, audience=url)
+    assert claims["iss"] == key["client_email"]
+    assert claims["scope"] == SCOPE
+    assert claims["exp"] - claims["iat"] == 3600
+    assert set(google.authorizations) == {f"Bearer {TOKEN}"}
+
+
+NO_KEYS = {
+    "no JSON": "{",
+    "a list": "[]",
+    "without a name": '{"private_key": "s3cr3t", "token_uri": "http://127.0.0.1:9/"}',
+    "a number for a name": json.dumps(
+        {**account_key("u", "s3cr3t"), "client_email": 1}
+    ),
+    "no PEM": json.dumps(account_key("http://127.0.0.1:9/", "s3cr3t")),
+}
+
+
+@pytest.mark.parametrize("key", NO_KEYS.values(), ids=NO_KEYS)
+def test_a_key_that_is_none_is_not_shown(google: GcsFaults, key: str) -> None:
+    with pytest.raises(StorageError, match="not the key of a service") as caught:
+        get_google(google, {}, key)
+
+    assert "s3cr3t" not in caught.value.message
+    assert not caught.value.transient
+
+
+def test_a_file_of_the_environment_is_a_key(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    file = tmp_path / "key.json"
+    file.write_text(json.dumps(account_key(f"http://{identities.address}/token")))
+
+    get_google(google, {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}, times=2)
+
+    assert [each.path for each in identities.asked] == ["/token"]
+
+
+def test_the_file_of_the_tools_is_found(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    file = tmp_path / ".config/gcloud/application_default_credentials.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(json.dumps(account_key(f"http://{identities.address}/token")))
+
+    get_google(google, {"HOME": str(tmp_path)})
+
+    assert [each.path for each in identities.asked] == ["/token"]
+
+
+def test_a_file_that_is_not_there_is_named(google: GcsFaults, tmp_path: Path) -> None:
+    environ = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "none")}
+
+    with pytest.raises(StorageError, match="GOOGLE_APPLICATION_CREDENTIALS") as caught:
+        get_google(google, environ)
+
+    assert not caught.value.transient
+
+
+def machine_of(identities: Identities, tmp_path: Path) -> dict[str, str]:
+    """Return the variables of a machine of Google's."""
+    return {"GCE_METADATA_HOST": identities.address, "HOME": str(tmp_path)}
+
+
+def test_a_machine_of_google_is_asked_once(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    identities.headers = FLAVOR
+
+    get_google(google, machine_of(identities, tmp_path), times=3)
+
+    (asked,) = identities.asked
+    path = "/computeMetadata/v1/instance/service-accounts/default/token"
+    assert asked.path == path
+    assert asked.headers["metadata-flavor"] == "Google"
+    assert asked.fields == {"scopes": SCOPE}
+
+
+def test_a_machine_without_an_account_has_no_credentials(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    identities.headers = FLAVOR
+    identities.refusals = [(404, {})]
+
+    with pytest.raises(StorageError, match="no credentials for Google") as caught:
+        get_google(google, machine_of(identities, tmp_path))
+
+    assert not caught.value.transient
+
+
+def test_what_is_no_metadata_service_of_google_is_not_believed(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    with pytest.raises(StorageError, match="no credentials for Google"):
+        get_google(google, machine_of(identities, tmp_path))
+
+    assert google.requests == []
+
+
+def test_a_metadata_service_may_be_late_but_not_for_ever(
+    google: GcsFaults, tmp_path: Path
+) -> None:
+    environ = {"GCE_METADATA_HOST": "127.0.0.1:1", "HOME": str(tmp_path)}
+    storage = open_gs(GcsAccount(endpoint=google.url), environ=environ)
+    transient: list[bool] = []
+
+    for _ in range(4):
+        with pytest.raises(StorageError, match="no credentials for Google") as caught:
+            Place(storage, "").get("gs://bucket/a")
+        transient.append(caught.value.transient)
+
+    assert transient == [True, True, False, False]
+    storage.close()
+
+
+def test_a_refusal_of_google_is_a_lasting_error(
+    google: GcsFaults, identities: Identities, tmp_path: Path
+) -> None:
+    identities.headers = FLAVOR
+    identities.refusals = [(403, {"error": "access_denied", "x": "s3cr3t"})]
+
+    with pytest.raises(StorageError, match=r"gives no token.*access_denied") as caught:
+        get_google(google, machine_of(identities, tmp_path))
+
+    assert not caught.value.transient
+    assert "s3cr3t" not in caught.value.message
+
+
+APPLICATION = {
+    "AZURE_TENANT_ID": "tenant",
+    "AZURE_CLIENT_ID": "client",
+    "AZURE_CLIENT_SECRET": "s3cr3t-of-azure",
+}
+
+
+def authority_of(identities: Identities) -> dict[str, str]:
+    return {**APPLICATION, "AZURE_AUTHORITY_HOST": f"http://{identities.address}/"}
+
+
+def test_an_application_of_azure_is_asked_once(
+    azure: BlobFiles, identities: Identities
+) -> None:
+    get_azure(azure, authority_of(identities), times=3)
+
+    (asked,) = identities.asked
+    assert asked.path == "/tenant/oauth2/v2.0/token"
+    assert asked.fields == {
+        "grant_type": "client_credentials",
+        "client_id": "client",
+        "client_secret": "s3cr3t-of-azure",
+        "scope": "https://storage.azure.com/.default",
+    }
+
+
+def test_an_application_that_is_refused_is_a_lasting_error(
+    azure: BlobFiles, identities: Identities
+) -> None:
+    identities.refusals = [(401, {"error": "invalid_client"})]
+
+    with pytest.raises(StorageError, match="AZURE_CLIENT_SECRET") as caught:
+        get_azure(azure, authority_of(identities))
+
+    assert "invalid_client" in caught.value.message
+    assert "s3cr3t" not in caught.value.message
+    assert not caught.value.transient
+
+
+CLIENTS = {
+    "of the machine": ({}, None),
+    "that the user assigned": ({"AZURE_CLIENT_ID": "client"}, "client"),
+}
+
+
+@pytest.mark.parametrize(("variables", "client"), CLIENTS.values(), ids=CLIENTS)
+def test_a_managed_identity_is_asked_once(
+    azure: BlobFiles,
+    identities: Identities,
+    variables: Mapping[str, str],
+    client: str | None,
+) -> None:
+    host = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{identities.address}"}
+
+    get_azure(azure, {**variables, **host}, times=3)
+
+    (asked,) = identities.asked
+    assert asked.path == "/metadata/identity/oauth2/token"
+    assert asked.headers["metadata"] == "true"
+    assert asked.fields["resource"] == "https://storage.azure.com/"
+    assert asked.fields.get("client_id") == client
+
+
+MANAGED = {
+    "no such identity": (400, "refuses the managed identity.*invalid_request", False),
+    "an update of the service": (410, "in time", True),
+    "too many requests": (429, "HTTP 429", True),
+    "a failure": (500, "HTTP 500", True),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "transient"), MANAGED.values(), ids=MANAGED
+)
+def test_a_managed_identity_is_refused_by(
+    azure: BlobFiles,
+    identities: Identities,
+    status: int,
+    message: str,
+    transient: bool,
+) -> None:
+    host = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{identities.address}"}
+    identities.refusals = [(status, {"error": "invalid_request"})]
+
+    with pytest.raises(StorageError, match=message) as caught:
+        get_azure(azure, host)
+
+    assert caught.value.transient is transient
+
+
+def test_a_service_that_answers_no_token_is_a_lasting_error(
+    azure: BlobFiles, identities: Identities
+) -> None:
+    identities.refusals = [(200, {"access_token": TOKEN})]
+
+    with pytest.raises(StorageError, match="what is no token") as caught:
+        get_azure(azure, authority_of(identities))
+
+    assert not caught.value.transient
+
+
+def test_a_library_without_a_deadline_gets_one() -> None:
+    hangs = threading.Event()
+
+    with pytest.raises(StorageError, match="no credentials in time") as caught:
+        within_deadline(hangs.wait, 0.01)
+
+    assert caught.value.transient
+    hangs.set()
+
+
+def test_what_a_library_brings_or_raises_in_time_is_passed_on() -> None:
+    def fail() -> None:
+        raise LookupError("x")
+
+    assert within_deadline(lambda: None) is None
+    with pytest.raises(LookupError):
+        within_deadline(fail)
