@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import json
 import sys
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -41,8 +42,9 @@ class Receiver(BaseHTTPRequestHandler):
     """Answers 204 to events that are signed, 401 to others."""
 
     secret = ""
-    # An event can come twice; its id stays the same.
+    # An event can come twice, even while it is received; its id stays the same.
     seen: "OrderedDict[str, None]" = OrderedDict()
+    one_at_a_time = threading.Lock()
     timeout = 10
 
     def do_POST(self) -> None:
@@ -57,11 +59,12 @@ class Receiver(BaseHTTPRequestHandler):
             self._answer(401)
             return
         event = json.loads(body)
-        if event["id"] not in self.seen:
-            print(json.dumps(event), flush=True)  # do what is to be done here
-            self.seen[event["id"]] = None
-            if len(self.seen) > MOST_SEEN:
-                self.seen.popitem(last=False)
+        with self.one_at_a_time:
+            if event["id"] not in self.seen:
+                print(json.dumps(event), flush=True)  # do what is to be done here
+                self.seen[event["id"]] = None
+                if len(self.seen) > MOST_SEEN:
+                    self.seen.popitem(last=False)
         self._answer(204)
 
     def _answer(self, status: int) -> None:

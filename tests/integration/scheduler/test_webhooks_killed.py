@@ -1,10 +1,7 @@
 """Webhooks between processes: a scheduler that is killed, receivers that are gone."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,12 +12,12 @@ import pytest
 from programs.ports import free_port
 from programs.scheduler import Process, answers
 from programs.waiting import eventually
+from programs.webhook_receiver import WebhookReceiver
 from schedulers.served import SchedulerClient, connected
 from servers.trickle import trickling_server
 from tesk.v1 import task_pb2
 from tesk_cli.adapters.admin_client import AdminClient
 
-RECEIVER = Path(__file__).parents[3] / "examples" / "webhooks" / "receiver.py"
 SECRET = "whsec_" + "a2V5IG9mIHRoZSByZWNlaXZlcnMgb2YgYSB0ZXN0"
 COMPLETE = task_pb2.TASK_STATE_COMPLETE
 # Its end may be reported with its beginning.
@@ -30,44 +27,14 @@ LIVES = (
 )
 
 
-class Receiver:
-    """The example of the documents, as a process; keeps what it printed."""
-
-    def __init__(self, folder: Path, port: int) -> None:
-        self._output = folder / f"events-{port}.jsonl"
-        with self._output.open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, str(RECEIVER), str(folder / "key"), str(port)],
-                stdout=file,
-                stderr=subprocess.DEVNULL,
-            )
-
-    def events(self) -> list[dict[str, Any]]:
-        """Return the events that it has verified."""
-        lines = self._output.read_text("utf-8").splitlines()
-        return [json.loads(line) for line in lines]
-
-    def states(self, task_id: str) -> list[str]:
-        """Return the states of one task that it heard of, in order."""
-        return [
-            each["data"]["state"]
-            for each in self.events()
-            if each["subject"] == task_id
-        ]
-
-    def end(self) -> None:
-        self._process.kill()
-        self._process.wait()
-
-
 @pytest.fixture
 def receivers(tmp_path: Path) -> Iterator[Any]:
     """Start receivers at ports; end them after the test."""
-    started: list[Receiver] = []
+    started: list[WebhookReceiver] = []
     (tmp_path / "key").write_text(SECRET)
 
-    def start(port: int) -> Receiver:
-        started.append(Receiver(tmp_path, port))
+    def start(port: int) -> WebhookReceiver:
+        started.append(WebhookReceiver(tmp_path, port))
         return started[-1]
 
     yield start
