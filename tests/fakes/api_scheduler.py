@@ -123,7 +123,9 @@ class MemoryScheduler(
         page = found[start : start + size]
         more = start + size < len(found)
         return rpc.ListTasksResponse(
-            tasks=[_in_view(task, request.view) for task in page],
+            tasks=[
+                _in_view(task, request.view, explain=request.explain) for task in page
+            ],
             next_page_token=f"{start + size}/{_filters(request)}" if more else "",
         )
 
@@ -366,14 +368,18 @@ def _filters(request: rpc.ListTasksRequest) -> str:
     return repr((request.name_prefix, request.state, tags))
 
 
-def _in_view(task: pb.Task, view: "pb.TaskView.ValueType") -> pb.Task:
+def _in_view(
+    task: pb.Task, view: "pb.TaskView.ValueType", *, explain: bool = False
+) -> pb.Task:
     """Return the task with the fields of a view."""
     if view in (pb.TASK_VIEW_UNSPECIFIED, pb.TASK_VIEW_MINIMAL):
         return pb.Task(id=task.id, state=task.state)
     shown = pb.Task()
     shown.CopyFrom(task)
     if view == pb.TASK_VIEW_BASIC:
-        shown.reason = ""
+        if not explain:
+            shown.reason = ""
+            shown.ClearField("wait")
         for entry in shown.inputs:
             entry.ClearField("content")
         for log in shown.logs:

@@ -91,8 +91,9 @@ def test_a_list_says_of_each_task_why_it_waits(client: Client, ids: list[str]) -
     assert first["wait"]["needed"] == 4
     assert (last["id"], last["reason_code"]) == (ids[2], "ADMISSION_PENDING")
     assert last["reason"] == (
-        "waiting behind earlier tasks; the first of them: waiting for 4 cpu: 0 free"
+        "waiting behind 1 task; the first of them: waiting for 4 cpu: 0 free"
     )
+    assert (last["wait"]["position"], last["wait"]["place"]) == (2, 2)
 
 
 def test_a_wrong_parameter_of_the_list_is_refused(client: Client) -> None:

@@ -55,6 +55,21 @@ def test_filters_are_in_the_address(client: Client) -> None:
     assert "must be one of" in page(client, "/web/tasks?state=NONE")
 
 
+def test_a_task_that_waits_says_for_what_and_its_place(
+    client: Client, scheduler: MemoryScheduler
+) -> None:
+    task = scheduler.tasks[create(client)]
+    task.reason = "waiting for 4 cpu: 0 free"
+    task.wait.position, task.wait.place = 3, 70
+
+    shown = page(client, "/web/tasks")
+    assert "waiting for 4 cpu: 0 free" in shown
+    assert "number 3 of its owner&#39;s queued tasks, and about number 70" in shown
+
+    task.state = pb.TASK_STATE_COMPLETE
+    assert "number 3" not in page(client, "/web/tasks")
+
+
 def test_older_tasks_are_on_further_pages(client: Client) -> None:
     for number in range(60):
         create(client, name=f"n{number:02}")

@@ -16,7 +16,7 @@ from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain.callers import Caller
 from tesk_scheduler.domain.quota import FairShare, Quota, Share, Subject, SubjectKind
 from tesk_scheduler.domain.records import Document, StoredTask
-from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, ReadRequest
+from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Filters, ReadRequest
 
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
 THERE, LARGE, ABSENT = TaskId("t-1"), TaskId("t-2"), TaskId("t-3")
@@ -117,6 +117,23 @@ def test_a_place_costs_no_more_in_a_long_queue(bench: Bench) -> None:
     assert place is not None
     assert (place.before, place.is_least, place.estimate) == (1000, True, None)
     assert last.reason.text == "waiting behind 1000 or more tasks of alice"
+
+
+def test_a_list_counts_the_places_of_its_first_hundred_tasks(bench: Bench) -> None:
+    tasks = [make_new_task(f"t-{number}") for number in range(10, 210)]
+    bench.store.write(lambda tx: tx.add_tasks(tasks))
+
+    page = make_reading(bench.store).list(
+        ALICE, Filters(), size=150, token="", view=TaskView.BASIC, explain=True
+    )
+
+    places = [task.place for task in page.tasks if isinstance(task, StoredTask)]
+    # The newest comes first; two are there from the beginning.
+    assert [place and place.before for place in places[:100]] == [*range(201, 101, -1)]
+    assert places[100:] == [None] * 50
+    reasons = [task.reason.text for task in page.tasks if isinstance(task, StoredTask)]
+    assert reasons[0] == "waiting behind 201 tasks of alice"
+    assert reasons[-1] == "waiting behind earlier tasks of alice"
 
 
 def test_the_place_among_all_follows_the_weights(bench: Bench) -> None:

@@ -11,8 +11,9 @@ def wait_sentences(wait: Wait) -> Iterator[str]:
     """Yield what must happen, the place in the queue, and where the time went."""
     if wait.remedy:
         yield f"it {wait.remedy}"
-    if wait.position is not None:
-        yield _position(wait, wait.position)
+    place = place_sentence(wait)
+    if place:
+        yield place
     if wait.head:
         since = _since(wait.head.since)
         reason = wait.head.reason or "waits for admission"
@@ -28,9 +29,12 @@ def wait_sentences(wait: Wait) -> Iterator[str]:
         yield f"queued for {format_seconds(total)} so far: {parts}"
 
 
-def _position(wait: Wait, position: int) -> str:
+def place_sentence(wait: Wait) -> str:
+    """Return where a task stands in the queue; "" if it was not counted."""
+    if wait.position is None:
+        return ""
     least = " or later" if wait.position_is_least else ""
-    text = f"it is number {position}{least} of its owner's queued tasks"
+    text = f"it is number {wait.position}{least} of its owner's queued tasks"
     if wait.place is None:
         return text
     return f"{text}, and about number {wait.place} of all: an estimate"

@@ -558,7 +558,9 @@ class ListTasksRequest(_message.Message):
     page_token: _builtins.str
     """`next_page_token` of the page before; empty = first page."""
     explain: _builtins.bool
-    """Fill in `reason`, `reason_code` and `wait`, without positions, in view BASIC also."""
+    """Fill in `reason`, `reason_code` and `wait` in view BASIC also; `wait` with the
+    positions of the first 100 queued tasks of the page.
+    """
     @_builtins.property
     def caller(self) -> Global___Caller: ...
     @_builtins.property

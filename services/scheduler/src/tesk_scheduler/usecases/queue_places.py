@@ -25,6 +25,7 @@ from tesk_scheduler.ports.store import TaskStore
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MANY = 1000
 _MOST_HEADS = 50
+_MOST_PLACES = 100  # of a page: each is counted by itself
 # Seconds: an estimate need not be newer, and many ask for many tasks.
 _COUNTERS_LAST = 2.0
 
@@ -61,41 +62,35 @@ class QueuePlaces:
         """Return a task with its place if it is queued; others as they are."""
         if task.state is not TaskState.QUEUED:
             return task
-        place = replace(self._place_of(task), spent=self._spent(task))
-        if task.reason.text:
-            return replace(task, place=place)
-        text = format_queue_position(place, task.owner)
-        reason = Reason(ReasonCode.ADMISSION_PENDING, text)
-        return replace(task, place=place, reason=reason)
+        place = self._place_of(task, self.store.queue_head(task.owner))
+        place = replace(place, spent=self._spent(task))
+        return _with_place(task, place, place.head)
 
     def explained_together(
         self, tasks: Sequence[TaskSummary | StoredTask]
     ) -> list[TaskSummary | StoredTask]:
-        """Return tasks with the reason of those that are queued.
+        """Return tasks with the reason and the place of those that are queued.
 
-        Their place is not counted: a page may hold thousands. What comes first is read
-        once for each owner, and of a page of very many owners not for all.
+        A page may hold thousands: the places of the first hundred are counted. What
+        comes first is read once for each owner, and of very many owners not for all.
         """
         heads: dict[str, QueueHead | None] = {}
-        return [self._explained_by_head(task, heads) for task in tasks]
+        answers: list[TaskSummary | StoredTask] = []
+        places = 0
+        for task in tasks:
+            if isinstance(task, TaskSummary) or task.state is not TaskState.QUEUED:
+                answers.append(task)
+                continue
+            if task.owner not in heads and len(heads) < _MOST_HEADS:
+                heads[task.owner] = self.store.queue_head(task.owner)
+            head = heads.get(task.owner)
+            place = self._place_of(task, head) if places < _MOST_PLACES else None
+            places += 1
+            answers.append(_with_place(task, place, head))
+        return answers
 
-    def _explained_by_head(
-        self, task: TaskSummary | StoredTask, heads: dict[str, QueueHead | None]
-    ) -> TaskSummary | StoredTask:
-        if (
-            isinstance(task, TaskSummary)
-            or task.state is not TaskState.QUEUED
-            or task.reason.text
-        ):
-            return task
-        if task.owner not in heads and len(heads) < _MOST_HEADS:
-            heads[task.owner] = self.store.queue_head(task.owner)
-        text = format_behind(heads.get(task.owner), task)
-        return replace(task, reason=Reason(ReasonCode.ADMISSION_PENDING, text))
-
-    def _place_of(self, task: StoredTask) -> QueuePlace:
+    def _place_of(self, task: StoredTask, head: QueueHead | None) -> QueuePlace:
         before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
-        head = self.store.queue_head(task.owner) if before else None
         is_exact = before < _MANY
         return QueuePlace(
             before=before,
@@ -134,6 +129,20 @@ class QueuePlaces:
                 }
                 self._counted_at = now
             return self._queued
+
+
+def _with_place(
+    task: StoredTask, place: QueuePlace | None, head: QueueHead | None
+) -> StoredTask:
+    """Return a queued task with its place, and a reason if none is stored."""
+    if task.reason.text:
+        return replace(task, place=place)
+    if place is None:
+        text = format_behind(head, task)
+    else:
+        text = format_queue_position(place, task.owner)
+    reason = Reason(ReasonCode.ADMISSION_PENDING, text)
+    return replace(task, place=place, reason=reason)
 
 
 def format_behind(head: QueueHead | None, task: StoredTask) -> str:

@@ -11,7 +11,7 @@ from tesk_model.quantities import format_bytes, format_number
 from tesk_model.states import TaskState
 from tesk_model.task import ExecutorLog, Task, TransferStatus
 from tesk_model.task_checks import LocationCheck
-from tesk_model.wait_sentences import wait_sentences
+from tesk_model.wait_sentences import place_sentence, wait_sentences
 
 STATE_SIGNS = {
     TaskState.UNKNOWN: "?",
@@ -92,6 +92,11 @@ def waits(task: Task) -> list[str]:
     if task.wait is None or is_over(task):
         return []
     return list(wait_sentences(task.wait))
+
+
+def place(task: Task) -> str:
+    """Return where a task stands in the queue; "" if it is not known."""
+    return place_sentence(task.wait) if task.wait and not is_over(task) else ""
 
 
 def executor_time(log: ExecutorLog, now: datetime) -> str:
