@@ -59,7 +59,7 @@ def test_a_stopped_service_is_replaced_and_tasks_are_kept(
             except httpx.TransportError:
                 return False
 
-        eventually(serves_again, within=60, what="a service that answers")
+        eventually(serves_again, what="a service that answers")
         assert f"the {name} runs, but does not answer; it is stopped" in reports
         assert client.wait_for(task_id, "COMPLETE")
         client.client.close()

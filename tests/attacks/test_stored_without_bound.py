@@ -123,6 +123,7 @@ def test_a_command_with_thousands_of_executors_that_print_a_lot_is_shown(
     executor = task_pb2.Executor(image="busybox", command=["true"])
     with started_transfer(running, executors=[executor] * 2_000) as transfer:
         for first in range(0, 2_000, 100):
+            transfer.taskmaster.sync()  # its lease goes on, however long this takes
             transfer.taskmaster.report(
                 [
                     assignment_service_pb2.TaskEvent(

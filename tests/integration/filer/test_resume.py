@@ -99,7 +99,6 @@ def test_an_upload_in_parts_that_is_stopped_leaves_none_behind(
         with uploading.start(record, "outputs") as process:
             eventually(
                 lambda: client.list_multipart_uploads(Bucket="stopped").get("Uploads"),
-                within=30,
                 what="an upload in parts",
             )
             process.send_signal(signal.SIGTERM)

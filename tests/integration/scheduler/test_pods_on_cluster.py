@@ -162,11 +162,11 @@ def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
     with ground.launcher(containers=[FRAGILE]) as launcher:
         launcher.launch("tm-1")
         launcher.launch("tm-1")
-        eventually(lambda: phase(ground, "tesk-tm-1") == "Running", within=60)
+        eventually(lambda: phase(ground, "tesk-tm-1") == "Running")
     with ground.launcher() as successor:
         adopted = set(successor.alive())
         ground.kube.execute(ground.namespace, "tesk-tm-1", "sh", "-c", END)
-        eventually(lambda: restarts(ground, "tesk-tm-1") >= 1, within=60)
+        eventually(lambda: restarts(ground, "tesk-tm-1") >= 1)
         survivors = set(successor.alive())
         successor.kill("tm-1")
         successor.kill("tm-1")
@@ -183,7 +183,7 @@ def test_a_pod_runs_is_adopted_crashes_and_is_removed(ground: Ground) -> None:
 def test_a_taskmaster_that_ends_by_itself_has_ended(ground: Ground) -> None:
     with ground.launcher(containers=[MAIN | {"command": ["true"]}]) as launcher:
         launcher.launch("tm-1")
-        eventually(lambda: set(launcher.ended()) == {"tm-1"}, within=60)
+        eventually(lambda: set(launcher.ended()) == {"tm-1"})
 
         assert set(launcher.alive()) == set()
         assert not launcher.may_act("tm-1")
@@ -256,9 +256,7 @@ def test_the_status_message_says_why_a_taskmaster_does_not_come_up(
     with ground.launcher(**template) as launcher:
         launcher.launch("tm-1")
 
-        eventually(
-            lambda: want in launcher.status_message("tm-1"), within=60, what=want
-        )
+        eventually(lambda: want in launcher.status_message("tm-1"), what=want)
 
         assert set(launcher.alive()) == {"tm-1"}
 

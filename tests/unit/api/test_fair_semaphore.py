@@ -84,7 +84,7 @@ def test_light_work_does_not_overtake_waiting_heavy_work() -> None:
     with ThreadPoolExecutor(2) as pool:
         with semaphore.acquire(1):
             heavy = pool.submit(work, 2)
-            eventually(lambda: bool(semaphore._queue), within=20, what="the heavy")
+            eventually(lambda: bool(semaphore._queue), what="the heavy")
             light = pool.submit(work, 1)
             assert not light.done()
         heavy.result(20)

@@ -57,7 +57,7 @@ def test_calls_that_come_while_a_sync_runs_share_the_next(
     assert disk.begun.acquire(timeout=60)
     disk.written = 1
     rest = [threads.submit(group.flush) for _ in range(5)]
-    eventually(lambda: group.asked == 6, within=60, what="six calls")
+    eventually(lambda: group.asked == 6, what="six calls")
     disk.may_end.release()
     disk.may_end.release()
 
