@@ -17,6 +17,8 @@ from tesk_filer.adapters.storage.drs import DrsStorage
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.checksums import choose_checks
 from tesk_filer.ports import Part, Stat, StorageError
 from tesk_model.locations import parse_location
 
@@ -82,6 +84,20 @@ def test_an_object_is_read_with_its_size_and_checksums(
         size=len(CONTENT), checksums={"sha256": SHA256}
     )
     assert data.stat(data.url + "/none") is None
+
+
+def test_bytes_with_another_checksum_than_the_repository_says_are_refused(
+    data: Place, server: HttpFiles, tmp_path: Path
+) -> None:
+    blob(server)
+    server.files["/bytes"] = CONTENT[:-1] + b"x"
+
+    with data.open(data.url + "/a") as reader:
+        checks = choose_checks({}, reader.checksums)
+        with pytest.raises(StorageError, match=f"arrived with sha256 .* not {SHA256}"):
+            FolderVolume(tmp_path).save("/a", reader, lambda _: None, checks)
+
+    assert not list(tmp_path.rglob("*a*"))
 
 
 def test_the_way_to_the_bytes_is_asked_for_with_its_headers(

@@ -29,6 +29,8 @@ NAMES = {
     "ampersand and semicolon": "a&b;c=d.txt",
     "backslash": "a\\b.txt",
     "folders": "x/y z/1.txt",
+    "as long as names of files get": "n" * 251 + ".txt",
+    "as long, in two bytes a letter": "é" * 127,
 }
 CONTENTS = {
     "empty": ("a.bin", b""),

@@ -209,3 +209,38 @@ def test_small_outputs_on_the_way_are_visible_whole_or_not_at_all(
         for each in (tmp_path / "files/out").rglob("*")
         if each.is_file()
     ) == sorted(names)
+
+
+def test_a_filer_that_is_killed_again_and_again_comes_to_an_end(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    content = bytes(range(251)) * (40 * MIB // 251)
+    small = {f"/{number}": str(number).encode() * 999 for number in range(5)}
+    web.has_ranges = True
+    web.files = {"/large": content, **small}
+    record.inputs = tuple(
+        Input(path=f"/in{path}", url=web.url + path) for path in web.files
+    )
+    in_parts = FilerRun(
+        filer.folder, environ={**filer.environ, "TESK_FILER_PARTS_FROM": "1"}
+    )
+    # Around the edges of parts, of 16 MiB, and of what is written at once.
+    held = (0, 1, 16 * MIB - 1, 16 * MIB, 16 * MIB + 1, 31 * MIB + 77)
+    for position in held:
+        web.faults["/large"] = [Fault(hold_at=position)]
+        web.held.clear()
+        web.release.clear()
+        with in_parts.start(record, "inputs") as process:
+            assert web.held.wait(100)
+            process.kill()
+            process.communicate(timeout=GRACE)
+            web.release.set()
+        assert not (filer.volume / "in/large").exists()
+
+    code, log = in_parts.run(record, "inputs")
+
+    assert code == 0, log
+    for path, each in web.files.items():
+        assert (filer.volume / f"in{path}").read_bytes() == each
+    assert record.result.files == len(web.files)
+    assert [web.requests.count(("GET", path)) for path in small] == [1] * len(small)

@@ -1,16 +1,18 @@
 """Directories are listed page by page, the next one while the files of one move."""
 
+import resource
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from fakes.filer_storage import MemoryStorage
 from programs.waiting import eventually
-from tesk_filer.domain.expansion import Expansion, Limits
+from tesk_filer.domain.expansion import Expansion, Limits, TooLargeError
 from tesk_filer.ports import Cursor, Entry, Page, StorageError
 from tesk_filer.usecases.listing import Listing
 from tesk_filer.usecases.retry import Retry
@@ -103,3 +105,38 @@ def test_a_page_that_leads_to_itself_is_an_error() -> None:
 
     with pytest.raises(StorageError, match="the same page again and again"):
         listed(storage, FAR)
+
+
+class Endless(MemoryStorage):
+    """Lists a thousand names a page, and never ends."""
+
+    def list(self, _location: Location, cursor: Cursor = ()) -> Page:
+        """See ``Storage``."""
+        number = int(cursor[0]) if cursor else 0
+        names = [Entry(name=f"{number}/{each}", size=1) for each in range(1000)]
+        return Page(names, (str(number + 1), ()))
+
+
+def resident_mib() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1024**2
+
+
+def test_a_listing_without_end_is_given_up_in_bounded_memory() -> None:
+    halt = threading.Event()
+    retry = Retry(tries=1, backoff=timedelta(), longest=timedelta(), halt=halt)
+    listing = Listing(retry=retry, observed=lambda _: nullcontext())
+    pages = listing.pages(
+        Endless(), parse_location(FAR), Expansion(Limits(files=100_000))
+    )
+    found = sum(len(next(pages).entries) for _ in range(10))
+    before = resident_mib()
+
+    found += sum(len(next(pages).entries) for _ in range(90))
+
+    with pytest.raises(TooLargeError, match="more than 100,000 files"):
+        next(pages)
+    assert found == 100_000
+    # So many entries are 15 MiB and more.
+    assert resident_mib() - before < 5
+    assert Limits().files == 1_000_000

@@ -1,3 +1,4 @@
+import logging
 import threading
 from datetime import timedelta
 
@@ -29,6 +30,29 @@ def retry(halt: threading.Event | None = None, **overrides: int) -> Retry:
         longest=timedelta(),
         halt=halt or threading.Event(),
     )
+
+
+class Waits(threading.Event):
+    """Ends no wait, and makes none: it records how long each would be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.seconds.append(timeout)
+        return False
+
+
+def waits(*errors: StorageError) -> list[float]:
+    """Return the waits between tries of which each ends with the next error."""
+    halt = Waits()
+    second, longest = timedelta(seconds=1), timedelta(seconds=10)
+    Retry(tries=len(errors) + 1, backoff=second, longest=longest, halt=halt)(
+        Flaky(*errors)
+    )
+    return halt.seconds
 
 
 def transient(retry_after: timedelta | None = None) -> StorageError:
@@ -66,6 +90,34 @@ def test_a_halt_ends_the_longest_wait() -> None:
 
     with pytest.raises(HaltedError):
         retry(halt)(Flaky(transient(timedelta(hours=1))))
+
+
+def test_waits_grow_to_a_bound_and_differ() -> None:
+    many = [waits(*[transient()] * 6) for _ in range(200)]
+
+    for seconds, most in zip(
+        zip(*many, strict=True), (1, 2, 4, 8, 10, 10), strict=True
+    ):
+        assert all(0 <= each <= most for each in seconds)
+        # Those who failed together do not come back together.
+        assert min(seconds) < most / 4
+        assert max(seconds) > most * 3 / 4
+
+
+def test_who_is_told_when_to_come_back_comes_later_and_not_all_at_once() -> None:
+    many = [waits(transient(timedelta(seconds=5)))[0] for _ in range(200)]
+
+    assert all(5 <= each <= 6 for each in many)
+    assert max(many) - min(many) > 0.5
+
+
+def test_each_try_has_its_reason_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "tesk_filer")
+
+    retry()(Flaky(transient(), StorageError("another", transient=True)))
+
+    told = [(each.getMessage(), vars(each)["reason"]) for each in caplog.records]
+    assert told == [("tried again", "busy"), ("tried again", "another")]
 
 
 def test_a_bug_in_one_file_is_a_failure_that_may_pass() -> None:

@@ -4,6 +4,7 @@ Source:
     AWS Architecture Blog, "Exponential Backoff And Jitter": full jitter.
 """
 
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from tesk_model.locations import Location
 
 T = TypeVar("T")
 
+_logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
@@ -29,7 +32,7 @@ class Retry:
     Attributes:
         tries: Maximum of calls.
         backoff: Upper bound of the first wait; it doubles with each try.
-        longest: Upper bound of any wait, unless the storage asks for a longer one.
+        longest: Upper bound of any wait, beside what the storage asks for.
         halt: Ends all waits.
     """
 
@@ -64,6 +67,7 @@ class Retry:
             wait=self._wait,
             retry=tenacity.retry_if_exception(_is_transient),
             sleep=self._sleep,
+            before_sleep=_log,
             reraise=True,
         )
         return retrying(repeated)
@@ -74,7 +78,8 @@ class Retry:
         )(state)
         error = state.outcome.exception() if state.outcome else None
         asked = error.retry_after if isinstance(error, StorageError) else None
-        return max(jittered, asked.total_seconds()) if asked else jittered
+        # Who is told the same time by a storage must not come back at once, either.
+        return asked.total_seconds() + jittered if asked else jittered
 
     def _sleep(self, seconds: float) -> None:
         if self.halt.wait(seconds):
@@ -95,6 +100,15 @@ class RetriedStorages:
             HaltedError: The transfer was stopped.
         """
         return self.retry(partial(self.storages.of, location))
+
+
+def _log(state: tenacity.RetryCallState) -> None:
+    """Say why a call is repeated; there may be a million, so to those who look only."""
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, StorageError):
+        seconds = round(state.upcoming_sleep, 1)
+        extra = {"reason": error.message, "number": state.attempt_number}
+        _logger.debug("tried again", extra={**extra, "in_seconds": seconds})
 
 
 def _is_transient(error: BaseException) -> bool:

@@ -1,0 +1,152 @@
+"""Roles of AWS: of a service account (IRSA), of a pod, of a machine, and their renewal."""
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+
+from servers.scripted import Script, answer, scripted_server
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
+from tesk_filer.domain.credentials import S3Keys
+from tesk_filer.ports import StorageError
+
+STS = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<AssumeRoleWithWebIdentityResult><Credentials>
+<AccessKeyId>{AccessKeyId}</AccessKeyId><SecretAccessKey>{SecretAccessKey}</SecretAccessKey>
+<SessionToken>{Token}</SessionToken><Expiration>{Expiration}</Expiration>
+</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
+ROLE = "arn:aws:iam::123456789012:role/data"
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Be a machine that knows nothing of AWS."""
+    for name in os.environ:
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+
+
+def given(name: str, lifetime: timedelta = timedelta(hours=1)) -> dict[str, str]:
+    """Return keys as services of AWS tell them."""
+    return {
+        "Code": "Success",
+        "AccessKeyId": name,
+        "SecretAccessKey": f"secret-of-{name}",
+        "Token": f"token-of-{name}",
+        "Expiration": (datetime.now(UTC) + lifetime).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def want(name: str) -> S3Keys:
+    return S3Keys(
+        access_key=name,
+        secret_key=f"secret-of-{name}",
+        session_token=f"token-of-{name}",
+    )
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, **named: str) -> AwsEnvironment:
+    for name, value in named.items():
+        monkeypatch.setenv(name, value)
+    return AwsEnvironment(os.environ)
+
+
+def as_service_account(
+    monkeypatch: pytest.MonkeyPatch, script: Script, folder: Path
+) -> AwsEnvironment:
+    (folder / "token").write_text("of-the-cluster")
+    return environment(
+        monkeypatch,
+        AWS_ROLE_ARN=ROLE,
+        AWS_WEB_IDENTITY_TOKEN_FILE=str(folder / "token"),
+        AWS_ENDPOINT_URL_STS=script.url,
+    )
+
+
+def sts(keys: Mapping[str, str]) -> bytes:
+    return answer(200, STS.format(**keys).encode(), content_type="text/xml")
+
+
+def test_a_service_account_is_exchanged_for_a_role_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with scripted_server(sts(given("A"))) as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+
+        assert [found.keys() for _ in range(3)] == [want("A")] * 3
+
+        (body,) = script.bodies
+        asked = parse_qs(body.decode())
+    assert asked["Action"] == ["AssumeRoleWithWebIdentity"]
+    assert asked["RoleArn"] == [ROLE]
+    assert asked["WebIdentityToken"] == ["of-the-cluster"]
+
+
+def test_keys_of_a_role_are_renewed_before_they_end(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    soon = given("A", timedelta(minutes=2))
+    with scripted_server(sts(soon), sts(given("B"))) as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+        assert found.keys() == want("A")
+        # The cluster replaces it as well.
+        (tmp_path / "token").write_text("newer")
+
+        assert found.keys() == want("B")
+        assert found.keys() == want("B")
+
+        assert parse_qs(script.bodies[-1].decode())["WebIdentityToken"] == ["newer"]
+
+
+def test_a_pod_gets_the_keys_of_its_agent(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("of-the-pod")
+    with scripted_server(answer(200, json.dumps(given("A")).encode())) as script:
+        found = environment(
+            monkeypatch,
+            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{script.url}/v1/credentials",
+            AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE=str(tmp_path / "token"),
+        )
+
+        assert found.keys() == want("A")
+
+        (asked,) = script.requests
+    assert "authorization: of-the-pod" in asked.lower()
+
+
+def test_a_machine_has_the_keys_of_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = (
+        answer(200, b"t0ken"),
+        answer(200, b"node"),
+        answer(200, json.dumps(given("A")).encode()),
+    )
+    with scripted_server(*answers) as script:
+        found = environment(
+            monkeypatch,
+            AWS_EC2_METADATA_DISABLED="false",
+            AWS_EC2_METADATA_SERVICE_ENDPOINT=script.url,
+        )
+
+        assert found.keys() == want("A")
+
+        paths = [each.split()[1] for each in script.requests]
+    assert paths == [
+        "/latest/api/token",
+        "/latest/meta-data/iam/security-credentials/",
+        "/latest/meta-data/iam/security-credentials/node",
+    ]
+
+
+def test_who_has_no_role_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(StorageError, match="AWS_ACCESS_KEY_ID") as caught:
+        environment(monkeypatch).keys()
+
+    assert not caught.value.transient
