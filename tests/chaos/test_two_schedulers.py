@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from programs.chaos import Chaos, end_all
+from programs.chaos import LONG, LONG_LEASE, Chaos, end_all
 from programs.ports import free_port
 from programs.scheduler import Process
 from programs.waiting import eventually
@@ -23,7 +23,7 @@ from servers.postgres import postgres_server
 from servers.proxy import Proxy, tcp_proxy
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 
-pytestmark = [pytest.mark.engine, pytest.mark.chaos, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.chaos, pytest.mark.timeout(3600)]
 
 _TASKS = 12
 _CLIENTS = 3
@@ -39,14 +39,18 @@ class Pair:
     store: SqlTaskStore
     chaos: Chaos
 
-    def next_leader(self, epoch: int) -> bool:
-        """Tell whether another leads than in ``epoch``."""
-        known = self.store.leader()
-        return known is not None and known.epoch > epoch
+    def wait_for_next_leader(self, epoch: int) -> None:
+        """Wait until another leads than in ``epoch``."""
+
+        def next_leads() -> bool:
+            known = self.store.leader()
+            return known is not None and known.epoch > epoch
+
+        eventually(next_leads, within=LONG, what="the next leader")
 
     def epoch(self) -> int:
         """Return the present one, once there is one."""
-        return eventually(self.store.leader).epoch
+        return eventually(self.store.leader, within=LONG).epoch
 
 
 @contextmanager
@@ -70,6 +74,7 @@ def pair(home: Path) -> Iterator[Pair]:
                 database=each,
                 tasks_per_taskmaster="3",
                 max_taskmasters="2",
+                lease=LONG_LEASE,
             )
             for target, each in zip(targets, urls, strict=True)
         ]
@@ -79,7 +84,7 @@ def pair(home: Path) -> Iterator[Pair]:
             stack.callback(end_all, process)
         leader, follower = processes
         leader.start()
-        eventually(store.leader)
+        eventually(store.leader, within=LONG)
         follower.start()
         chaos = Chaos(process=follower, address=both, home=home, database=url)
         yield Pair(
@@ -96,15 +101,14 @@ def load(it: Chaos) -> Iterator[None]:
     ]
     for client in clients[:_CLIENTS]:
         client.start()
-    eventually(it.runs, what="a task that begins")
+    eventually(it.runs, within=LONG, what="a task that begins")
     yield
     for client in clients[_CLIENTS:]:
         client.start()
     for client in clients:
-        client.join(200)
+        client.join(LONG)
         assert not client.is_alive()
-    eventually(it.all_have_ended, every=0.1, what="the end of all tasks")
-    eventually(it.no_taskmaster_is_left, every=0.1, what="the end of taskmasters")
+    it.wait_for_the_end()
     it.check()
 
 
@@ -113,7 +117,7 @@ def test_the_leader_is_killed(tmp_path: Path) -> None:
         epoch = two.epoch()
         with load(two.chaos):
             two.leader.end(signal.SIGKILL)
-            eventually(lambda: two.next_leader(epoch))
+            two.wait_for_next_leader(epoch)
 
 
 def test_the_leader_ends_in_good_order(tmp_path: Path) -> None:
@@ -121,7 +125,7 @@ def test_the_leader_ends_in_good_order(tmp_path: Path) -> None:
         epoch = two.epoch()
         with load(two.chaos):
             assert two.leader.end(signal.SIGTERM) == 0
-            eventually(lambda: two.next_leader(epoch))
+            two.wait_for_next_leader(epoch)
 
 
 def test_the_leader_is_paused_past_its_term_and_goes_on(tmp_path: Path) -> None:
@@ -129,7 +133,7 @@ def test_the_leader_is_paused_past_its_term_and_goes_on(tmp_path: Path) -> None:
         epoch = two.epoch()
         with load(two.chaos):
             kill(two.leader.pid, signal.SIGSTOP)
-            eventually(lambda: two.next_leader(epoch))
+            two.wait_for_next_leader(epoch)
             kill(two.leader.pid, signal.SIGCONT)
         assert two.epoch() == epoch + 1
         assert two.leader.end(signal.SIGTERM) == 0
@@ -141,7 +145,7 @@ def test_the_leader_is_cut_off_from_the_database(outage: str, tmp_path: Path) ->
         epoch = two.epoch()
         with load(two.chaos):
             two.proxy.outage = "cut" if outage == "cut" else "stall"
-            eventually(lambda: two.next_leader(epoch))
+            two.wait_for_next_leader(epoch)
             two.proxy.outage = ""
         assert two.epoch() == epoch + 1
         assert two.leader.end(signal.SIGTERM) == 0

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,16 +30,24 @@ from tesk_scheduler.domain.records import TaskRecord
 
 KILLED = "programs.killed_scheduler"
 _WAIT = 0.05
-# Seconds: one scheduler after the other may die before it answers.
-_LONG = 900.0
+# Seconds: one scheduler after the other may die before it answers, and the machine be
+# busy.
+LONG = 900.0
+# Seconds. A taskmaster that is late because the machine is busy, or because one scheduler
+# after the other dies, would lose its attempts, as it must when its lease is over.
+LONG_LEASE = "3600"
 _CALL = timedelta(seconds=5)
-_SMALL = task_pb2.Resources(cpu_cores=0.05, ram_gb=0.01)
+_RUN_TIME = "1"
 OWNERS = ("alice", "bob", "carol")
+KINDS = ["short", "", "hang", "", "overdue"]
 
 
 @dataclass(kw_only=True)
 class Chaos:
     """A scheduler that may die at any time, and clients that do not give up.
+
+    What never happens: two taskmasters act on one attempt at the same time. And without
+    a reason none loses an attempt: that is, unless the test kills it or leases may end.
 
     Attributes:
         process: The scheduler; started and killed by the test.
@@ -47,7 +56,9 @@ class Chaos:
         database: Its url.
         created: Ids of acknowledged tasks, by their idempotency keys.
         canceled: Those that were then canceled.
+        overdue: Those that run until they have run for too long.
         killed: Process ids of taskmasters that the test killed.
+        leases_may_end: Those of living taskmasters, by the test or a busy machine.
     """
 
     process: Process
@@ -56,7 +67,9 @@ class Chaos:
     database: str
     created: dict[str, str] = field(default_factory=dict)
     canceled: set[str] = field(default_factory=set)
+    overdue: set[str] = field(default_factory=set)
     killed: set[int] = field(default_factory=set)
+    leases_may_end: bool = False
 
     @property
     def journal(self) -> Path:
@@ -77,17 +90,22 @@ class Chaos:
 
     def points(self) -> Counter[str]:
         """Count the points that were reached so far."""
-        return Counter(self.journal.read_text("ascii").splitlines())
+        return Counter(self._lines(self.journal.name))
 
-    def submit(self, count: int) -> None:
-        """Create tasks of all kinds, and cancel some; go on until all is done."""
+    def submit(self, count: int, *, until: threading.Event | None = None) -> None:
+        """Create tasks of all kinds, and cancel some; go on until all is done.
+
+        With ``until``, all of them run until it is set, and are canceled then.
+        """
         with open_channel(self.address, token=TOKEN) as channel:
             stub = task_service_pb2_grpc.TaskServiceStub(channel)
-            names = ["short", "", "hang", ""] * count
+            names = (KINDS if until is None else ["hang"]) * count
             keys = [uuid4().hex for _ in range(count)]
             pairs = list(zip(names, keys, strict=False))
             for name, key in pairs:
                 self._create(stub, name, key)
+            if until is not None:
+                until.wait()
             for name, key in pairs:
                 if name == "hang":
                     self._cancel(stub, self.created[key])
@@ -96,11 +114,14 @@ class Chaos:
         self, stub: task_service_pb2_grpc.TaskServiceStub, name: str, key: str
     ) -> None:
         owner = OWNERS[int(key, 16) % len(OWNERS)]
+        limits = {"max_run_time": _RUN_TIME} if name == "overdue" else {}
         request = create_request(
             caller=task_service_pb2.Caller(user=owner),
             key=key,
             name=name,
-            resources=_SMALL,
+            resources=task_pb2.Resources(
+                cpu_cores=0.05, ram_gb=0.01, backend_parameters=limits
+            ),
         )
         batch = task_service_pb2.BatchCreateTasksRequest(requests=[request])
 
@@ -110,9 +131,10 @@ class Chaos:
                 return answer.results[0].task_id
             return ""
 
-        self.created[key] = eventually(
-            created, every=_WAIT, within=_LONG, what="creating"
-        )
+        task_id = eventually(created, every=_WAIT, within=LONG, what="creating")
+        self.created[key] = task_id
+        if name == "overdue":
+            self.overdue.add(task_id)
 
     def _cancel(
         self, stub: task_service_pb2_grpc.TaskServiceStub, task_id: str
@@ -126,7 +148,7 @@ class Chaos:
                 return True
             return False
 
-        eventually(canceled, every=_WAIT, within=_LONG, what="canceling")
+        eventually(canceled, every=_WAIT, within=LONG, what="canceling")
         self.canceled.add(task_id)
 
     def kill_a_taskmaster(self) -> bool:
@@ -141,10 +163,20 @@ class Chaos:
 
     def runs(self) -> list[tuple[str, str, int]]:
         """List the attempts that began: task, number, process id of the taskmaster."""
-        file = self.home / "runs.txt"
-        lines = file.read_text("ascii").splitlines() if file.exists() else []
-        fields = (line.split(" ") for line in lines)
+        fields = (line.split(" ") for line in self._lines("runs.txt"))
         return [(task_id, attempt, int(pid)) for task_id, attempt, pid in fields]
+
+    def overlaps(self) -> list[str]:
+        """List attempts that began while another taskmaster might act on them."""
+        return self._lines("overlaps.txt")
+
+    def lapsed(self) -> set[int]:
+        """Return the process ids of taskmasters that ended because their lease did."""
+        return {int(line) for line in self._lines("lapses.txt")}
+
+    def _lines(self, name: str) -> list[str]:
+        file = self.home / name
+        return file.read_text("ascii").splitlines() if file.exists() else []
 
     def records(self) -> list[TaskRecord]:
         """Read all tasks, past the scheduler."""
@@ -161,9 +193,17 @@ class Chaos:
             each.state.is_final and each.released for each in records
         )
 
+    def wait_for_the_end(self) -> None:
+        """Wait until all tasks and taskmasters have ended."""
+        for ended in (self.all_have_ended, self.no_taskmaster_is_left):
+            eventually(ended, every=0.1, within=LONG, what=ended.__name__)
+
     def check_counters(self) -> None:
         """Compare the counters of usage with the tasks there are."""
         engine = create_engine(self.database)
+        if engine.dialect.name == "postgresql":
+            # A server may still commit what a scheduler sent before it died.
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
             usage = read_usage(connection)
             rows = connection.execute(select(*RECORD_COLUMNS)).all()
@@ -182,19 +222,27 @@ class Chaos:
         records = self.records()
         assert sorted(each.id for each in records) == sorted(self.created.values())
         for record in records:
-            canceled = record.id in self.canceled
-            # A task may end before its cancellation arrives.
-            assert record.state in (
-                {TaskState.CANCELED, TaskState.COMPLETE}
-                if canceled
-                else {TaskState.COMPLETE}
-            ), record
+            assert record.state in self._ends_of(record.id), record
             assert record.released, record
         self.check_runs(records)
         self.check_counters()
 
+    def _ends_of(self, task_id: str) -> set[TaskState]:
+        if task_id in self.overdue:
+            return {TaskState.SYSTEM_ERROR}
+        if task_id in self.canceled:
+            # A task may end before its cancellation arrives.
+            return {TaskState.CANCELED, TaskState.COMPLETE}
+        return {TaskState.COMPLETE}
+
     def check_runs(self, records: list[TaskRecord]) -> None:
-        """Check that no attempt began twice, but after its taskmaster was killed."""
+        """Check who began attempts, and that each task had one."""
+        assert self.overlaps() == []
+        assert {each.id for each in records if each.attempt > 1} == set()
+        if self.leases_may_end:
+            return
+        # No machine is as slow as their leases are long.
+        assert self.lapsed() == set()
         began: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for task_id, attempt, pid in self.runs():
             began[task_id, attempt].append(pid)
@@ -204,7 +252,6 @@ class Chaos:
             if not self.killed.issuperset(pids[:-1]) or len(set(pids)) < len(pids)
         }
         assert not doubled, doubled
-        assert {each.id for each in records if each.attempt > 1} == set()
 
     def no_taskmaster_is_left(self) -> bool:
         """Tell whether all have gone, in the database, too."""
@@ -218,7 +265,7 @@ class Chaos:
 
 
 @contextmanager
-def chaos(home: Path, database: str) -> Iterator[Chaos]:
+def chaos(home: Path, database: str, *, lease: str = LONG_LEASE) -> Iterator[Chaos]:
     """Prepare one; everything of it ends with the block."""
     process = Process(
         home,
@@ -228,8 +275,15 @@ def chaos(home: Path, database: str) -> Iterator[Chaos]:
         max_taskmasters="2",
         # Tests kill them, and no task does.
         max_takeovers="100",
+        lease=lease,
     )
-    each = Chaos(process=process, address=process.address, home=home, database=database)
+    each = Chaos(
+        process=process,
+        address=process.address,
+        home=home,
+        database=database,
+        leases_may_end=lease != LONG_LEASE,
+    )
     try:
         yield each
     finally:

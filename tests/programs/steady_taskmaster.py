@@ -1,9 +1,13 @@
 """A taskmaster that runs nothing and lets no event be lost.
 
 As the real one it holds an attempt until the scheduler has taken its last event, so
-that a scheduler that is killed before its answer never has a task run again. Each
-attempt that it begins is a line of ``runs.txt`` in ``TESK_HOME``. Tasks named
-``hang`` run until they are canceled, those named ``short`` for a moment.
+that a scheduler that is killed before its answer never has a task run again, and ends
+when its lease is over. Tasks named ``hang`` run until they are canceled, those named
+``overdue`` until they have run for too long, those named ``short`` for a moment.
+
+Each attempt that it begins is a line of ``runs.txt`` in ``TESK_HOME``. While it may act
+on an attempt it has the lock of a file of that attempt: that another has it is a
+line of ``overlaps.txt``. Who ended with its lease is a line of ``lapses.txt``.
 """
 
 import os
@@ -22,7 +26,8 @@ from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 
 _SHORT = 0.2
-_SCHEDULER_TIMEOUT = 60.0
+# Seconds for the first answer: a busy machine is no failure.
+_START_TIMEOUT = 900.0
 _PAUSE = 0.05
 _CALL = timedelta(seconds=5)
 
@@ -33,11 +38,13 @@ class SteadyTaskmaster:
     """Holds attempts, and what is not yet reported of them."""
 
     def __init__(
-        self, stub: pb_grpc.AssignmentServiceStub, name: str, runs: Path
+        self, stub: pb_grpc.AssignmentServiceStub, name: str, home: Path
     ) -> None:
         self._stub = stub
         self._name = name
-        self._runs = runs
+        self._home = home
+        self._lease_until = time.monotonic() + _START_TIMEOUT
+        self._locks: dict[_Key, FileLock] = {}
         self._held: dict[_Key, pb.Assignment] = {}
         self._ends: dict[_Key, float] = {}
         self._events: list[pb.TaskEvent] = []
@@ -57,7 +64,11 @@ class SteadyTaskmaster:
             slots=20,
             wait=wait,
         )
+        asked_at = time.monotonic()
         response = invoke(self._stub.Sync, request, timeout=_CALL)
+        self.check_lease()  # or it is too late for this response
+        lease = response.lease.ToTimedelta()
+        self._lease_until = asked_at + lease.total_seconds()
         for assignment in response.run:
             self._begin(assignment)
         for stop in response.stop:
@@ -71,20 +82,52 @@ class SteadyTaskmaster:
             self._end(self._held[key], pb.OUTCOME_COMPLETE)
         return not response.exit
 
+    def check_lease(self) -> None:
+        """End the process if its lease is over."""
+        if time.monotonic() >= self._lease_until:
+            self._note("lapses.txt", str(os.getpid()))
+            os._exit(1)
+
+    def _note(self, file: str, line: str) -> None:
+        with (self._home / file).open("a", encoding="ascii") as opened:
+            opened.write(f"{line}\n")
+
     def _begin(self, assignment: pb.Assignment) -> None:
         key = _key(assignment.attempt)
         if key in self._held:
             return
         self._held[key] = assignment
+        self._lock(key)
         if assignment.release_only:
             self._release(assignment, after=assignment.last_sequence)
             return
-        with self._runs.open("a", encoding="ascii") as file:
-            file.write(f"{key[0]} {key[1]} {os.getpid()}\n")
+        self._note("runs.txt", f"{key[0]} {key[1]} {os.getpid()}")
         if assignment.task.name == "short":
             self._ends[key] = time.monotonic() + _SHORT
+        elif assignment.task.name == "overdue":
+            self._start(assignment)
         elif assignment.task.name != "hang":
             self._end(assignment, pb.OUTCOME_COMPLETE)
+
+    def _lock(self, key: _Key) -> None:
+        """Lock an attempt until it is released: once it was lost, with the process."""
+        folder = self._home / "attempts"
+        folder.mkdir(exist_ok=True)
+        name = f"{key[0]} {key[1]}"
+        lock = self._locks.setdefault(key, FileLock(folder / name))
+        if not lock.try_acquire():
+            self._note("overlaps.txt", f"{name} {os.getpid()}")
+
+    def _start(self, held: pb.Assignment) -> None:
+        held.last_sequence += 1
+        started = pb.ExecutorStarted(index=0)
+        self._events.append(
+            pb.TaskEvent(
+                attempt=held.attempt,
+                sequence=held.last_sequence,
+                executor_started=started,
+            )
+        )
 
     def _end(self, held: pb.Assignment, outcome: "pb.Outcome.ValueType") -> None:
         if any(_key(each.attempt) == _key(held.attempt) for each in self._events):
@@ -115,6 +158,8 @@ class SteadyTaskmaster:
         for event in self._events:
             if event.HasField("released"):
                 self._held.pop(_key(event.attempt), None)
+                if lock := self._locks.pop(_key(event.attempt), None):
+                    lock.release()
         self._events.clear()
 
 
@@ -131,16 +176,14 @@ def main() -> None:
     token = Path(os.environ["TESK_GRPC_TOKEN_FILE"]).read_text(encoding="ascii")
     channel = open_channel(os.environ["TESK_GRPC_SCHEDULER"], token=token.strip())
     stub = pb_grpc.AssignmentServiceStub(channel)
-    taskmaster = SteadyTaskmaster(stub, name, home / "runs.txt")
-    heard = time.monotonic()
-    while time.monotonic() < heard + _SCHEDULER_TIMEOUT:
+    taskmaster = SteadyTaskmaster(stub, name, home)
+    while True:
         try:
             if not taskmaster.step():
                 sys.exit(0)
         except RetryableError:
+            taskmaster.check_lease()
             time.sleep(_PAUSE)
-        else:
-            heard = time.monotonic()
 
 
 if __name__ == "__main__":

@@ -102,6 +102,38 @@ def test_an_idle_taskmaster_is_removed_once(store: TaskStore) -> None:
     assert not store.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
 
 
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.engine
+def test_no_attempt_is_assigned_to_a_taskmaster_that_another_scheduler_removes(
+    url: str, store: SqlTaskStore
+) -> None:
+    store.write(lambda tx: tx.put_taskmaster(TM))
+    store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
+    other = SqlTaskStore.open(url)
+    removed: list[bool] = []
+
+    def remove() -> None:
+        idle = other.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=True))
+        removed.append(idle)
+
+    removal = threading.Thread(target=remove)
+
+    def assign(tx: Transaction) -> None:
+        (member,) = tx.taskmasters()
+        (record,) = tx.records([TaskId("t-1")]).values()
+        tx.save(record, admitted(record, member.id, NOON))
+        removal.start()
+        removal.join(1)  # it waits for this one, or has removed it
+
+    store.write(assign)
+    removal.join(10)
+
+    assert removed == [False]
+    assert [record.id for record in store.assigned("tm-1")] == ["t-1"]
+    assert store.fleet() == [replace(TM, assigned=1)]
+    other.close()
+
+
 def test_queues_are_cut_by_owner_in_order(store: TaskStore) -> None:
     owners = ["alice", "bob", "alice", "alice", "bob"]
     tasks = [make_new_task(f"t-{n}", owner=owner) for n, owner in enumerate(owners)]

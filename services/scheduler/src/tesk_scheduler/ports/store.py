@@ -135,10 +135,13 @@ class FleetChanges(Protocol):
         """Return and lock the usage of ``subjects``; unknown ones use nothing."""
 
     def taskmasters(self) -> list[Taskmaster]:
-        """List all taskmasters, with the number of attempts of each."""
+        """List all taskmasters, with the number of attempts of each.
+
+        None of them is removed before the unit of work is over.
+        """
 
     def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
-        """Return one taskmaster, with the number of its attempts."""
+        """Return and lock one taskmaster, with the number of its attempts."""
 
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Add or replace one; ``assigned`` is not stored but counted."""
@@ -146,7 +149,8 @@ class FleetChanges(Protocol):
     def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
         """Delete one; its attempts, if any, are then unassigned.
 
-        With ``only_idle``, do nothing and return False while it has attempts.
+        With ``only_idle``, do nothing and return False while it has attempts, or
+        another unit of work may be assigning one to it.
         """
 
     def unassigned(self, limit: int) -> list[TaskRecord]:

@@ -51,6 +51,8 @@ class TaskmasterReaper:
         try:
             for member in plan.reassign:
                 failing = member.id
+                if _has_called_since(member, self.store.taskmaster(member.id)):
+                    continue  # the next plan adopts it
                 # It must not act any more when its attempts are reassigned.
                 self.launcher.kill(member.id)
                 cause = self._unassign_all(member, epoch)
@@ -76,9 +78,12 @@ class TaskmasterReaper:
         had = self.store.assigned(member.id) if member.seen else []
         ids = {record.id for record in had}
         lost = TaskmasterLost(taskmaster=member.id, attempts=len(had), cause=cause)
+        may_act = self.launcher.may_act(member.id)
 
         def unassign_all(tx: Transaction) -> None:
             tx.check_epoch(epoch)
+            if may_act and _has_called_since(member, tx.taskmaster(member.id)):
+                return  # it has a new lease, for whose end the next plan waits
             tx.announce(lost)
             for record in tx.records(ids).values():
                 if record.taskmaster == member.id and not record.released:
@@ -101,3 +106,10 @@ class TaskmasterReaper:
             write_effect(tx, lost)
             after = lost.record
         tx.save(record, after)
+
+
+def _has_called_since(member: Taskmaster, present: Taskmaster | None) -> bool:
+    """Tell whether a taskmaster has called since it was observed as ``member``."""
+    return present is not None and (
+        present.lease_until > member.lease_until or present.seen is not member.seen
+    )

@@ -62,7 +62,13 @@ _ASSIGNED_COUNT = select(func.count()).where(
 )
 _TASKMASTERS = select(TASKMASTER, _ASSIGNED_COUNT.scalar_subquery().label("assigned"))
 _FLEET = _TASKMASTERS.order_by(TASKMASTER.c.started, TASKMASTER.c.id)
+# Lasting until the transaction ends: none of them can be removed, but its lease can be
+# renewed. It does not wait for one that is just being removed, but leaves it out.
+_LASTING_FLEET = _FLEET.with_for_update(
+    of=TASKMASTER, read=True, key_share=True, skip_locked=True
+)
 _TASKMASTER = _TASKMASTERS.where(TASKMASTER.c.id == bindparam("taskmaster"))
+_LOCKED_TASKMASTER = _TASKMASTER.with_for_update(of=TASKMASTER)
 _ASSIGNED = (
     select(*RECORD_COLUMNS)
     .where(_C.taskmaster == bindparam("taskmaster"), UNRELEASED)
@@ -186,14 +192,23 @@ def read_usage(
     }
 
 
-def read_taskmasters(connection: Connection) -> list[Taskmaster]:
-    """Read all taskmasters, oldest first, with the number of attempts of each."""
-    return [_taskmaster_of(row) for row in connection.execute(_FLEET)]
+def read_taskmasters(
+    connection: Connection, *, lasting: bool = False
+) -> list[Taskmaster]:
+    """Read all taskmasters, oldest first, with the number of attempts of each.
+
+    With ``lasting``, none of them is removed before the transaction ends.
+    """
+    query = _LASTING_FLEET if lasting else _FLEET
+    return [_taskmaster_of(row) for row in connection.execute(query)]
 
 
-def read_taskmaster(connection: Connection, taskmaster_id: str) -> Taskmaster | None:
+def read_taskmaster(
+    connection: Connection, taskmaster_id: str, *, lock: bool = False
+) -> Taskmaster | None:
     """Read one taskmaster, with the number of its attempts."""
-    row = connection.execute(_TASKMASTER, {"taskmaster": taskmaster_id}).one_or_none()
+    query = _LOCKED_TASKMASTER if lock else _TASKMASTER
+    row = connection.execute(query, {"taskmaster": taskmaster_id}).one_or_none()
     return None if row is None else _taskmaster_of(row)
 
 

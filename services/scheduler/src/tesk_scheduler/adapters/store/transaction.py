@@ -100,12 +100,12 @@ class SqlTransaction(SqlAdminChanges):
         return {subject: found.get(subject, Usage()) for subject in subjects}
 
     def taskmasters(self) -> list[Taskmaster]:
-        """Read all."""
-        return read_taskmasters(self._connection)
+        """Read all, and keep them from being removed."""
+        return read_taskmasters(self._connection, lasting=True)
 
     def taskmaster(self, taskmaster_id: str) -> Taskmaster | None:
-        """Read one."""
-        return read_taskmaster(self._connection, taskmaster_id)
+        """Read and lock one."""
+        return read_taskmaster(self._connection, taskmaster_id, lock=True)
 
     def put_taskmaster(self, taskmaster: Taskmaster) -> None:
         """Insert or update."""
@@ -123,8 +123,15 @@ class SqlTransaction(SqlAdminChanges):
     def remove_taskmaster(self, taskmaster_id: str, *, only_idle: bool) -> bool:
         """Delete, and unassign its attempts."""
         mine = (_C.taskmaster == taskmaster_id) & UNRELEASED
-        statement = delete(TASKMASTER).where(TASKMASTER.c.id == taskmaster_id)
+        known = TASKMASTER.c.id == taskmaster_id
+        statement = delete(TASKMASTER).where(known)
         if only_idle:
+            # First, because a statement does not see what is committed while it waits.
+            # Who has locked it may be assigning an attempt to it, so it is not idle.
+            mark = select(TASKMASTER.c.id).where(known)
+            lock = mark.with_for_update(skip_locked=True)
+            if self._connection.scalar(lock) is None:
+                return False
             statement = statement.where(~exists(select(_C.seq).where(mine)))
         removed = self._connection.execute(statement).rowcount == 1
         if not only_idle:
