@@ -100,11 +100,11 @@ def _terminated(container: Container, span: Span) -> Json:
     if has_run:
         told["startedAt"] = _second(span.started)
     if has_run and container.has_report:
-        told["message"] = json.dumps(_report(span), separators=(",", ":"))
+        told["message"] = json.dumps(_report(container, span), separators=(",", ":"))
     return told
 
 
-def _report(span: Span) -> Json:
+def _report(container: Container, span: Span) -> Json:
     """Return what the launcher reports; see its README."""
     return {
         "exit_code": _SIGTERM if span.was_stopped else 0,
@@ -115,7 +115,7 @@ def _report(span: Span) -> Json:
         "ended_at": _millisecond(span.ended),
         "max_rss_bytes": 1024 * 1024,
         "cpu_seconds": 0.001,
-        "stdout_logged": 0,
+        "stdout_logged": len(container.printed.encode()),
         "stderr_logged": 0,
     }
 

@@ -1,6 +1,7 @@
 """What users have used decides who is next, also after another scheduler leads."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +11,14 @@ from schedulers.stepped import SteppedSchedulers
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.domain.quota import Limit, Quota, Rates, Subject, SubjectKind
+from tesk_scheduler.domain.quota import (
+    FairShare,
+    Limit,
+    Quota,
+    Rates,
+    Subject,
+    SubjectKind,
+)
 from tesk_scheduler.domain.transitions import with_state
 from tesk_scheduler.ports.store import Transaction
 
@@ -62,6 +70,19 @@ def test_who_has_used_less_is_next_also_after_a_restart(
 
     assert is_admitted(stepped, "t-3")
     assert not is_admitted(stepped, "t-2")
+
+
+def test_what_runs_is_sampled_also_while_nobody_waits(
+    stepped: SteppedSchedulers,
+) -> None:
+    stepped.quota = replace(
+        ONE_AT_A_TIME, fair_share=FairShare(sample=timedelta(seconds=10))
+    )
+    leader = stepped.scheduler()
+    stepped.add("t-1", owner="alice")
+    leader.reconcile()
+
+    assert leader.reconcile() <= 10
 
 
 def test_an_admission_is_charged_at_once_and_only_when_it_happens(

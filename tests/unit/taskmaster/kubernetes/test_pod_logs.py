@@ -363,7 +363,7 @@ def test_no_log_of_a_program_that_printed_is_not_an_empty_one() -> None:
 
 
 COMPLETE = {
-    "a program that printed nothing": (b"", LoggedBytes(0, 0), 1),
+    "a program that printed nothing": (b"", LoggedBytes(0, 0), 0),
     "a mark in the middle of a long line": (
         *(b"out" + MARK + b"err\nout\nerr\n", LoggedBytes(11, 4)),
         1,

@@ -88,7 +88,10 @@ class Admission:
         everybody = usage.get(EVERYBODY)
         waiting = int(everybody[QUEUED]) if everybody else 0
         if not waiting:
-            return AdmissionResult(0, 0)
+            # What is in use is sampled, whether anybody waits or not.
+            is_sampled = quota.fair_share.is_enabled and bool(history)
+            sample = quota.fair_share.sample if is_sampled else None
+            return AdmissionResult(0, 0, resume_after=sample)
         free_slots = self._fleet.free_slots()
         window = self._window.size(usage, free_slots)
         queues = self._store.queues(window)

@@ -107,6 +107,11 @@ class Fleet:
         self._assign_unassigned(epoch)
         explain_absence(self._store, self._clock, plan.reasons, epoch)
 
+    @property
+    def has_unassigned(self) -> bool:
+        """Tell whether attempts waited for a taskmaster when it was last read."""
+        return self._has_unassigned
+
     def due(self) -> timedelta | None:
         """Return when to reconcile again at the latest; None if nothing is due."""
         times = [self._plan.wait_until, self._new_lease]

@@ -112,10 +112,12 @@ class LeaderLoop:
         self._renew_at = 0.0
         self._sweep_at = 0.0
         self._pauses = Pauses(debounce=0.0, pause=0.0)
+        self._awaits_room = True
 
     def run(self, stop: threading.Event) -> None:
         """Run until ``stop`` is set and the loop notified."""
         while not stop.is_set():
+            self._awaits_room = True
             try:
                 timeout = self.reconcile()
             except (RetryableError, ConflictError) as error:
@@ -125,7 +127,7 @@ class LeaderLoop:
             except Exception:
                 _logger.exception("round failed")
                 timeout = _RETRY_AFTER
-            self._wakeup.wait(timeout, *self._pauses)
+            self._wakeup.wait(timeout, *self._pauses, awaits_room=self._awaits_room)
         self._release_lead()
 
     def reconcile(self) -> float:
@@ -137,6 +139,8 @@ class LeaderLoop:
         self._fleet.reconcile(epoch)
         next_due = self._due_tasks.settle(epoch)
         result = self._admit(epoch)
+        # Else the end of a task changes nothing that a round would find.
+        self._awaits_room = bool(result.waiting) or self._fleet.has_unassigned
         idle = _WHILE_IDLE if self._candidate.exclusive else _WHILE_IDLE_SHARED
         waits = [
             min(_WHILE_WAITING, idle) if result.waiting else idle,

@@ -78,6 +78,8 @@ class LeaderWakeup:
         self._notified = threading.Event()
         self._urgent = threading.Event()
         self._never = threading.Event()
+        self._freed = threading.Event()
+        self._awaits_room = True
 
     def notify(self, *, urgent: bool) -> None:
         """Wake the loop; at once if ``urgent``, else after its debounce."""
@@ -85,21 +87,33 @@ class LeaderWakeup:
             self._urgent.set()
         self._notified.set()
 
-    def wait(self, timeout: float, debounce: float, pause: float) -> None:
+    def notify_freed(self) -> None:
+        """Wake the loop at once if anything waits for the room of what has ended."""
+        self._freed.set()
+        if self._awaits_room:  # read last: ``wait`` sets it before it looks
+            self.notify(urgent=True)
+
+    def wait(
+        self, timeout: float, debounce: float, pause: float, *, awaits_room: bool = True
+    ) -> None:
         """Wait for a notification; one that is not urgent waits for more of them.
 
         Args:
             timeout: Seconds to wait at most for a notification.
             debounce: Seconds to wait after one that is not urgent.
             pause: Seconds to wait after any, so that several become one.
+            awaits_room: Something waits for room; else ``notify_freed`` does not wake.
         """
+        self._awaits_room = awaits_room
+        if awaits_room and self._freed.is_set():
+            self.notify(urgent=True)
         if self._notified.wait(timeout):
             if debounce > 0:
                 self._urgent.wait(debounce)
             if pause > 0:
                 self._never.wait(pause)
-        self._urgent.clear()
-        self._notified.clear()
+        for each in (self._urgent, self._notified, self._freed):
+            each.clear()
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,17 +50,20 @@ class Reporting:
         by = Reporter(
             taskmaster=taskmaster_id, now=self.clock.now(), rules=self.rules()
         )
-        verdicts, concerns_leader = self.store.write(
+        verdicts, is_due, is_freed = self.store.write(
             lambda tx: _apply_all(tx, events, by, self.call_cache)
         )
-        if concerns_leader:
+        if is_due:
             self.leader.notify(urgent=True)
+        elif is_freed:
+            self.leader.notify_freed()
         return verdicts
 
 
 def _apply_all(
     tx: Transaction, events: Sequence[TaskEvent], by: Reporter, call_cache: CallCache
-) -> tuple[list[EventVerdict], bool]:
+) -> tuple[list[EventVerdict], bool, bool]:
+    """Return the verdicts, and whether the leader has to act, or room is free."""
     ids = {event.attempt.task_id for event in events}
     # Locked together, or two transactions might wait for each other.
     before = tx.records(ids | named_candidates(events))
@@ -81,12 +84,13 @@ def _apply_all(
             call_cache.note(tx, event, effect.record)
             _announce_leftovers(tx, event)
             after[record.id] = effect.record
-    concerns_leader = False
+    is_due = is_freed = False
     for task_id, record in after.items():
         if record is not before[task_id]:
             tx.save(before[task_id], record)
-            concerns_leader |= _concerns_leader(before[task_id], record)
-    return verdicts, concerns_leader
+            is_due |= _is_due(before[task_id], record)
+            is_freed |= _is_freed(before[task_id], record)
+    return verdicts, is_due, is_freed
 
 
 def write_effect(tx: Transaction, effect: Effect) -> None:
@@ -115,11 +119,12 @@ def _announce_leftovers(tx: Transaction, event: TaskEvent) -> None:
         )
 
 
-def _concerns_leader(before: TaskRecord, after: TaskRecord) -> bool:
-    """Tell whether capacity is free, or something is due that the leader waits for."""
-    return (
-        (after.state.is_final and not before.state.is_final)
-        or after.released is not before.released
-        or after.state is TaskState.QUEUED
-        or after.due_at not in (None, before.due_at)
-    )
+def _is_due(before: TaskRecord, after: TaskRecord) -> bool:
+    """Tell whether something is to be done that only the leader does."""
+    return after.state is TaskState.QUEUED or after.due_at not in (None, before.due_at)
+
+
+def _is_freed(before: TaskRecord, after: TaskRecord) -> bool:
+    """Tell whether quota or a place of a taskmaster is free."""
+    is_over = after.state.is_final and not before.state.is_final
+    return is_over or after.released is not before.released
