@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cluster.kube import Kube, Object
+from cluster.once_ready import once_ready
 
 SECRET = "e2e-database"
 _PASSWORD = "e2e-p4ssword"
@@ -43,7 +44,7 @@ def _manifests(namespace: str, image: str) -> list[Object]:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "env": [{"name": "POSTGRES_PASSWORD", "value": _PASSWORD}],
-        "readinessProbe": {"tcpSocket": {"port": _PORT}, "periodSeconds": 1},
+        **once_ready(tcpSocket={"port": _PORT}),
     }
     return [
         {

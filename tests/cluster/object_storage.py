@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cluster.kube import Kube, Object
+from cluster.once_ready import once_ready
 from cluster.service_access import access_service
 
 if TYPE_CHECKING:
@@ -132,10 +133,9 @@ def _manifests(namespace: str, image: str) -> list[Object]:
                             {"name": "MINIO_ROOT_USER", "value": ACCESS_KEY},
                             {"name": "MINIO_ROOT_PASSWORD", "value": SECRET_KEY},
                         ],
-                        "readinessProbe": {
-                            "httpGet": {"path": "/minio/health/ready", "port": PORT},
-                            "periodSeconds": 1,
-                        },
+                        **once_ready(
+                            httpGet={"path": "/minio/health/ready", "port": PORT}
+                        ),
                         "volumeMounts": [{"name": "data", "mountPath": "/data"}],
                     }
                 ],

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from cluster.kube import Object
+from cluster.once_ready import once_ready
 
 
 def python_server(
@@ -24,10 +25,9 @@ def python_server(
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "command": ["/app/bin/python", "-u", f"/program/{program.name}"],
-        "readinessProbe": {"httpGet": {"path": ready, "port": port}},
         "volumeMounts": [{"name": "program", "mountPath": "/program"}],
+        **once_ready(httpGet={"path": ready, "port": port}),
     }
-    container["readinessProbe"]["periodSeconds"] = 1
     return [
         {
             "apiVersion": "v1",
