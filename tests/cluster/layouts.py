@@ -12,9 +12,11 @@ from tesk_kubernetes.pods import container_state
 LAYOUTS = ("jobs", "together", "sequence")
 """A Job for each step; one pod in each of its orders."""
 
+PODS = LAYOUTS[1:]
+
 FAULTS = (
     LAYOUTS[0],
-    *(pytest.param(each, marks=pytest.mark.pod_faults) for each in LAYOUTS[1:]),
+    *(pytest.param(each, marks=pytest.mark.pod_faults) for each in PODS),
 )
 """Likewise, for tests of faults, which take long: those of pods run by themselves."""
 
