@@ -59,7 +59,7 @@ e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGE
 	scripts/e2e.sh "cluster and not pod_faults" $(E2E_WORKERS) $(ARGS)
 
 e2e-pod-faults: .venv/.stamp-dev ## Likewise, those of faults of the pod layout, once more in each order (long); the images are there.
-	scripts/e2e.sh pod_faults $(E2E_WORKERS) $(ARGS)
+	scripts/e2e.sh pod_faults $(E2E_WORKERS) --dist=loadfile $(ARGS)
 
 soak: .venv/.stamp-dev ## 2,000 tasks and an upgrade on the cluster of $KUBECONFIG, whose images are there.
 	TESK_BURST=2000 $(BIN)/python -m pytest tests/e2e/test_cluster_capacity.py -k burst $(ARGS)

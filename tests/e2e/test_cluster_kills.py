@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 from cluster.gated_storage import GatedStorage
 from cluster.held_task import PHASES, HeldTask, Phase, job_of
+from cluster.layouts import LAYOUTS, PODS
 from cluster.release import Release
 from cluster.service_access import is_forwarded
 from programs.waiting import eventually
@@ -50,8 +51,8 @@ def hold_in_every_phase(
 def check_all(tasks: dict[Phase, HeldTask]) -> None:
     for task in tasks.values():
         shown = task.check_completed()
-        assert len(task.executor_starts()) == 1
         assert "attempt 1" not in system_logs(shown)
+        assert len(task.executor_starts()) == 1
 
 
 @pytest.mark.parametrize("who", VICTIMS)
@@ -137,21 +138,34 @@ def api_server_down() -> Iterator[None]:
 
 
 @pytest.mark.alone
+@pytest.mark.parametrize(
+    "layouts",
+    [
+        pytest.param(LAYOUTS[:1], id="jobs"),
+        pytest.param(PODS, id="pods", marks=pytest.mark.pod_faults),
+    ],
+)
 def test_the_api_server_is_away_for_a_minute(
-    tesk: Release, gated_storage: GatedStorage
+    layouts: Sequence[str],
+    tesk_with_layout: Callable[[str], Release],
+    gated_storage: GatedStorage,
 ) -> None:
-    if is_forwarded(tesk.client.base_url.host):
+    releases = [tesk_with_layout(layout) for layout in layouts]
+    if any(is_forwarded(tesk.client.base_url.host) for tesk in releases):
         pytest.skip("Services can be called through the API server only")
-    tasks = hold_in_every_phase(tesk, gated_storage, "outage")
+    held = [hold_in_every_phase(tesk, gated_storage, "outage") for tesk in releases]
 
     with api_server_down():
         # Transfers end, and a task comes, while the cluster cannot be asked.
-        tasks["in"].resume("in")
-        tasks["out"].resume("out")
-        new = tesk.create({"executors": [shell("echo after")]})
+        for tasks in held:
+            tasks["in"].resume("in")
+            tasks["out"].resume("out")
+        new = [tesk.create({"executors": [shell("echo after")]}) for tesk in releases]
         threading.Event().wait(OUTAGE)
-    tasks["x0"].resume("x0")
+    for tasks in held:
+        tasks["x0"].resume("x0")
 
-    check_all(tasks)
-    assert tesk.finish(new)["state"] == "COMPLETE"
-    tesk.wait_until_clean(new)
+    for tesk, tasks, task_id in zip(releases, held, new, strict=True):
+        check_all(tasks)
+        assert tesk.finish(task_id)["state"] == "COMPLETE"
+        tesk.wait_until_clean(task_id)

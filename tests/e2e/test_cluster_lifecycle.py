@@ -18,15 +18,26 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 @pytest.fixture(scope="module")
 def disposable(session: Session) -> Iterator[Release]:
     """A release that is changed and taken away."""
-    values = merged(session.values(), {"quota": {"perTask": {"ramGb": 900}}})
+    values = merged(
+        session.values(),
+        {
+            "quota": {"perTask": {"ramGb": 900}},
+            "taskmaster": {"layoutsAllowed": ["jobs", "pod"]},
+        },
+    )
     with installed(session.kube, f"{session.name}-disposable", values) as release:
         release.connect()
         yield release
 
 
-def test_helm_test_runs_a_real_task(disposable: Release) -> None:
+def test_helm_test_runs_a_real_task_in_each_layout(disposable: Release) -> None:
     assert "Succeeded" in disposable.test()
+
     disposable.wait_until_clean()
+    query = {"view": "FULL", "name_prefix": "helm test"}
+    found = disposable.client.get("/tasks", params=query).json()["tasks"]
+    ended = {each["logs"][0]["metadata"]["layout"]: each["state"] for each in found}
+    assert ended == {"jobs": "COMPLETE", "pod, together": "COMPLETE"}
 
 
 def test_a_change_of_the_quota_reaches_the_running_scheduler(
