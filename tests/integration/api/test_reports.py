@@ -97,7 +97,7 @@ def test_it_tells_what_was_used_of_what_is_charged(client: Client, ended: str) -
     assert (first["cpu_seconds"], first["max_memory_bytes"]) == (0.5, 512 * 2**20)
     assert not second.keys() & {"cpu_seconds", "max_memory_bytes"}
     assert report["charged"] == {"cpu_cores": 2, "ram_gb": 4}
-    used = "used: 0.5 s of CPU, 0.5 cores of 2; 512 MiB of memory of 4 GiB"
+    used = "used: 500 ms of CPU, 0.5 cores of 2; 512 MiB of memory of 4 GiB"
     assert text.count("used:") == text.count(used) == 1
     entities = {each["@id"]: each for each in crate["@graph"]}
     used_by_first = entities[f"#{ended}/executors/0"]["resourceUsage"]

@@ -41,6 +41,8 @@ def test_a_server_prints_its_url_and_ends_when_told(
 ) -> None:
     process = server.start()
     info = httpx.get(f"{server.url}/ga4gh/tes/v1/service-info").json()
+    browser = {"Accept": "text/html"}
+    shown = httpx.get(f"{server.url}/", headers=browser, follow_redirects=True)
     created = server.tesk("task", "create", "-", stdin=HELLO)
 
     code = end(process, number)
@@ -48,6 +50,8 @@ def test_a_server_prints_its_url_and_ends_when_told(
     assert code == 0
     assert created.returncode == 0
     assert f"{server.folder.as_uri()}/" in info["storage"]
+    assert "There are no tasks yet" in shown.text
+    assert "  page    http://127.0.0.1:" in log(server)
     for word in ("TESK is ready", str(server.home), "TESK_FILE_ROOTS", "Ctrl-C"):
         assert word in log(server)
     assert not (server.home / "serve.json").exists()

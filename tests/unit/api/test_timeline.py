@@ -108,6 +108,16 @@ def test_very_many_attempts_are_one_part_but_the_last() -> None:
     assert len(names) == 18
 
 
+def test_very_many_executors_are_one_part_but_the_last() -> None:
+    logs = tuple(ExecutorLog(start_time=at(n), end_time=at(n + 1)) for n in range(100))
+    task = task_with(TaskState.COMPLETE, start_time=at(0), end_time=at(100), logs=logs)
+
+    names = shown(task, at(100))
+
+    assert names[:2] == [("executors 0 to 87", 0, 88), ("executor 88", 88, 1)]
+    assert len(names) == 13
+
+
 def test_a_clock_that_was_set_back_gives_no_part_outside() -> None:
     task = task_with(TaskState.RUNNING, *lost(1, -5, -3), start_time=at(-2))
 

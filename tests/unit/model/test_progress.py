@@ -41,8 +41,8 @@ def test_progress(status: TransferStatus, want: str) -> None:
 MOVED = {
     "a time that is not known": ((1, 0, 0), "1 file, 0 B"),
     "many": ((12, int(3.4 * GIB), 41), "12 files, 3.4 GiB in 41 s (84.9 MiB/s)"),
-    "thousands": ((12_000, MIB, 0.5), "12,000 files, 1 MiB in 0.5 s (2 MiB/s)"),
-    "nothing": ((0, 0, 0.25), "0 files, 0 B in 0.25 s (0 B/s)"),
+    "thousands": ((12_000, MIB, 0.5), "12,000 files, 1 MiB in 500 ms"),
+    "nothing": ((0, 0, 0.25), "0 files, 0 B in 250 ms"),
 }
 
 
@@ -54,9 +54,13 @@ def test_what_was_moved(moved: tuple[int, int, float], want: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "want"),
     [
-        (0.00412, "0.00412 s"),
-        (0.254321, "0.254 s"),
-        (9.99, "9.99 s"),
+        (0, "0 s"),
+        (0.0000412, "1 ms"),
+        (0.254321, "254 ms"),
+        (0.9999, "999 ms"),
+        (2, "2 s"),
+        (2.46, "2.5 s"),
+        (9.99, "10 s"),
         (41.4, "41 s"),
         (125, "2 min 5 s"),
         (12_000, "3 h 20 min"),

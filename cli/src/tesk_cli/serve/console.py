@@ -51,6 +51,7 @@ def format_banner(supervisor: Supervisor) -> list[str]:
     logs = "below" if plan.verbose else str(plan.home / "logs")
     return [
         "TESK is ready.",
+        f"  page    {supervisor.url}/   (in a browser)",
         f"  API     {supervisor.url}/ga4gh/tes/v1   (try it: {supervisor.url}/ui)",
         f"  engine  {_ENGINES[supervisor.engine]}",
         *([f"          no containers: {problem}"] if problem else []),

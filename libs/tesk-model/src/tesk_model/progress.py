@@ -30,13 +30,16 @@ def format_moved(files: int, count: int, seconds: float = 0) -> str:
     Args:
         files: How many.
         count: Their bytes.
-        seconds: For how long they moved; 0 if that is not known.
+        seconds: For how long they moved; 0 if that is not known. Of less than one
+            there is no rate: it would say little of the way.
     """
     text = f"{files:,} file{'' if files == 1 else 's'}, {format_bytes(count)}"
     if seconds <= 0:
         return text
-    rate = format_rate(bytes_per_second(count, seconds))
-    return f"{text} in {format_seconds(seconds)} ({rate})"
+    text = f"{text} in {format_seconds(seconds)}"
+    if seconds < 1:
+        return text
+    return f"{text} ({format_rate(bytes_per_second(count, seconds))})"
 
 
 def format_rate(rate: int) -> str:
@@ -45,9 +48,11 @@ def format_rate(rate: int) -> str:
 
 
 def format_seconds(seconds: float) -> str:
-    """Format a time: ``0.254 s``, ``41 s``, ``2 min 5 s``, ``3 h 20 min``."""
+    """Format a time: ``34 ms``, ``2.5 s``, ``41 s``, ``2 min 5 s``, ``3 h 20 min``."""
+    if 0 < seconds < 1:
+        return f"{max(1, min(999, round(seconds * 1000)))} ms"
     if seconds < _EXACT_BELOW:
-        return f"{seconds:.3g}" + " s"
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"

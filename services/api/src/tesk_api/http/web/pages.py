@@ -48,6 +48,7 @@ _POLICY = (
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
 _MAX_SELECTED = 200  # tasks that one form cancels
+_MOST_TAGS = 6  # of a task in a list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +84,7 @@ class WebPages:
             filters=filters_of(request.args),
             events=events_of(query),
             states=list(TaskState),
+            most_tags=_MOST_TAGS,
             problem=problem,
             user=caller.user,
         )

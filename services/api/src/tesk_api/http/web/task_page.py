@@ -1,5 +1,6 @@
 """Serves the page of one task, and what its executors printed as files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -20,9 +21,11 @@ from tesk_api.http.web.timeline import attempt_rows, timeline
 from tesk_api.http.web.usage_bars import usage_bars
 from tesk_api.ports import Clock, TaskGateway
 from tesk_model.errors import NotFoundError
-from tesk_model.task import TaskView
+from tesk_model.task import ExecutorLog, TaskView
 
 _STREAMS = ("stdout", "stderr")
+_MOST_FILES = 200  # inputs or outputs in their table; a browser is slow with thousands
+_MOST_OPEN = 10  # executors, of which all are open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,7 @@ class TaskPage:
         message = self.tasks.get(caller, parse_task_id(task_id), TaskView.FULL)
         task = read_task(message)
         document = document_text(self.views, message)
+        find = request.args.get("find", "")[:MAX_WANTED]
         return render_page(
             self.clock,
             "task.html",
@@ -48,11 +52,13 @@ class TaskPage:
             spans=timeline(task, self.clock.now()),
             attempts=attempt_rows(task),
             inputs=input_rows(task),
+            most_files=_MOST_FILES,
+            opened=_opened(log_of(task).logs, is_search=bool(find)),
             document=document,
             commands=commands_for(
                 message.id, document, address=request.host_url, user=caller.user
             ),
-            find=request.args.get("find", "")[:MAX_WANTED],
+            find=find,
             find_lines=find_lines,
             usage_bars=usage_bars,
             user=caller.user,
@@ -76,3 +82,11 @@ class TaskPage:
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _opened(logs: Sequence[ExecutorLog], *, is_search: bool) -> set[int]:
+    """Return which executors are open: of many those that failed, and the last."""
+    if is_search or len(logs) <= _MOST_OPEN:
+        return set(range(len(logs)))
+    failed = {index for index, log in enumerate(logs) if log.exit_code}
+    return failed | {len(logs) - 1}

@@ -8,10 +8,11 @@ from tesk_api.domain.report import log_of
 from tesk_model.attempt_lines import EndedAttempt, ended_attempts, node_names
 from tesk_model.progress import format_seconds
 from tesk_model.states import TaskState
-from tesk_model.task import Task, TaskLog
+from tesk_model.task import ExecutorLog, Task, TaskLog
 
-# Of a task with more attempts the earlier ones are one part.
+# Of a task with more attempts or executors the earlier ones are one part.
 _MOST_ATTEMPTS = 8
+_MOST_EXECUTORS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,18 +139,32 @@ def _earlier(
 def _of_attempt(
     log: TaskLog, at: datetime, whole: tuple[datetime, datetime]
 ) -> Iterator[_Period]:
-    for index, each in enumerate(log.logs):
-        if each.start_time is None:
-            continue
-        start = _within(each.start_time, whole)
-        kind, name = (
-            ("inputs", "image and inputs") if index == 0 else ("gap", "between")
-        )
-        yield kind, name, at, start
-        at = _within(each.end_time, whole) if each.end_time else whole[1]
-        yield "executor", f"executor {index}", start, at
+    before = "inputs", "image and inputs"
+    for name, began, ended in _executors(log.logs):
+        start = _within(began, whole)
+        yield *before, at, start
+        at = _within(ended, whole) if ended else whole[1]
+        yield "executor", name, start, at
+        before = "gap", "between"
     last = ("outputs", "outputs") if log.logs else ("inputs", "image and inputs")
     yield *last, at, whole[1]
+
+
+def _executors(
+    logs: Sequence[ExecutorLog],
+) -> Iterator[tuple[str, datetime, datetime | None]]:
+    """Yield name, beginning and end of those that have begun."""
+    begun = [
+        (index, each.start_time, each.end_time)
+        for index, each in enumerate(logs)
+        if each.start_time is not None
+    ]
+    earlier = begun[:-_MOST_EXECUTORS]
+    if earlier:
+        (first, start, _), (last, _, end) = earlier[0], earlier[-1]
+        yield f"executors {first} to {last}", start, end
+    for index, start, end in begun[len(earlier) :]:
+        yield f"executor {index}", start, end
 
 
 def _start_of(task: Task, log: TaskLog) -> datetime | None:

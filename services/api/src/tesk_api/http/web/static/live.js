@@ -35,8 +35,10 @@ const hangUp = () => {
   live.address = "";
 };
 
-// An answer that is no stream ends the source for good.
+// An answer that is no stream ends the source for good; else the browser tries again,
+// and the page asks whether the server is there.
 const onError = () => {
+  renew();
   if (live.source === null || live.source.readyState !== EventSource.CLOSED) {
     return;
   }

@@ -27,18 +27,51 @@ const isStale = (request) => {
   return wanted !== field.value;
 };
 
-// A renewed page keeps what was opened, wrapped and scrolled.
-const kept = { open: new Map(), wrap: false, scroll: new Map() };
+// A renewed page keeps what was opened, wrapped and scrolled, and where the focus was.
+const kept = { open: new Map(), wrap: new Map(), scroll: new Map(), focus: null };
+
+// Of what has no id: which of those that look the same.
+const nameOf = (each) => [
+  each.closest("[id]")?.id, each.tagName,
+  ...["href", "aria-label", "name", "value"].map((name) => each.getAttribute(name)),
+].join(" ");
+
+const allOfName = (part, name) =>
+  [...part.querySelectorAll("a, button, input, summary, [tabindex]")].filter((each) =>
+    nameOf(each) === name);
+
+const focusOf = (part) => {
+  const at = document.activeElement;
+  if (at === null || at.id !== "" || !part.contains(at)) {
+    return null;
+  }
+  const name = nameOf(at);
+  return { part: part.id, name, index: allOfName(part, name).indexOf(at) };
+};
+
+const focusAgain = ({ part, name, index }) => {
+  const found = document.getElementById(part);
+  if (found !== null && document.activeElement === document.body) {
+    allOfName(found, name)[index]?.focus({ preventScroll: true });
+  }
+};
+
+// By pointer or keyboard; before it opens or closes.
+document.addEventListener("click", (event) => {
+  const part = event.target.closest("summary")?.parentElement;
+  if (part instanceof HTMLDetailsElement) {
+    kept.open.set(part.id, !part.open);
+  }
+});
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (isStale(event.detail.xhr)) {
     event.detail.shouldSwap = false;
     return;
   }
-  document.querySelectorAll("details[id]").forEach((each) =>
-    kept.open.set(each.id, each.open));
-  const wrap = document.querySelector(".wrap");
-  kept.wrap = wrap !== null && wrap.checked;
+  kept.focus = focusOf(event.detail.target);
+  document.querySelectorAll(".wrap").forEach((each) =>
+    kept.wrap.set(each.id, each.checked));
   document.querySelectorAll("pre[aria-label]").forEach((each) => {
     const atEnd = each.scrollTop + each.clientHeight >= each.scrollHeight - 4;
     kept.scroll.set(each.getAttribute("aria-label"), atEnd ? -1 : each.scrollTop);
@@ -73,13 +106,11 @@ document.addEventListener("DOMContentLoaded", addCopyButtons);
 document.addEventListener("htmx:afterSettle", () => {
   addCopyButtons();
   document.querySelectorAll("details[id]").forEach((each) => {
-    if (kept.open.get(each.id) !== undefined && each.id !== "") {
-      each.open = kept.open.get(each.id) || each.open;
-    }
+    each.open = kept.open.get(each.id) ?? each.open;
   });
   document.querySelectorAll(".wrap").forEach((each) => {
-    each.checked = kept.wrap;
-    each.closest(".stream").classList.toggle("wrapped", kept.wrap);
+    each.checked = kept.wrap.get(each.id) ?? false;
+    each.closest(".stream").classList.toggle("wrapped", each.checked);
   });
   document.querySelectorAll("pre[aria-label]").forEach((each) => {
     const place = kept.scroll.get(each.getAttribute("aria-label"));
@@ -87,6 +118,32 @@ document.addEventListener("htmx:afterSettle", () => {
       each.scrollTop = place < 0 ? each.scrollHeight : place;
     }
   });
+  if (kept.focus !== null) {
+    focusAgain(kept.focus);
+    kept.focus = null;
+  }
+});
+
+// A page that could not be renewed says so, and why if the server did.
+const AWAY = "The server does not answer. The page is as it was, and goes on when it does.";
+
+const tell = (text) => {
+  const notice = document.querySelector("#notice");
+  notice.textContent = text;
+  notice.hidden = text === "";
+};
+
+document.addEventListener("htmx:sendError", () => tell(AWAY));
+document.addEventListener("htmx:responseError", (event) => {
+  const { status, statusText, responseText } = event.detail.xhr;
+  const answer = new DOMParser().parseFromString(responseText, "text/html");
+  const said = answer.querySelector("#message")?.textContent;
+  tell(said ?? `The server answers ${status} ${statusText}.`);
+});
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.successful) {
+    tell("");
+  }
 });
 
 document.addEventListener("change", (event) => {
@@ -99,7 +156,7 @@ document.addEventListener("change", (event) => {
 const documentField = () => document.querySelector("#document");
 
 document.addEventListener("dragover", (event) => {
-  if (event.target === documentField()) {
+  if (documentField() !== null) {
     event.preventDefault();
   }
 });
@@ -107,7 +164,7 @@ document.addEventListener("dragover", (event) => {
 document.addEventListener("drop", (event) => {
   const field = documentField();
   const [file] = event.dataTransfer.files;
-  if (event.target !== field || file === undefined) {
+  if (field === null || file === undefined) {
     return;
   }
   event.preventDefault();
