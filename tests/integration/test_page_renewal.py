@@ -150,6 +150,10 @@ def test_a_file_is_dropped_anywhere_on_the_form(page: Page) -> None:
         '{"executors": [\n{"image": 3}]}'
     )
     expect(page.locator(".problems")).to_contain_text("executors[0].image")
+    page.get_by_role("link", name="line 2").first.click()
+    selected = "document.activeElement.value.slice(...['Start', 'End'].map((each) =>"
+    selected += " document.activeElement[`selection${each}`]))"
+    assert page.evaluate(selected) == '{"image": 3}]}'
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -1,5 +1,6 @@
 """The page: what browsers get, and what no other site can make them do."""
 
+import gzip
 import html
 import re
 from typing import Any
@@ -309,7 +310,25 @@ def test_pages_load_from_this_server_alone(client: Client) -> None:
         found = client.get(asset)
         assert found.status_code == 200
         assert "max-age" in found.headers["Cache-Control"]
+        assert found.headers["Vary"] == "Accept-Encoding"
+        packed = client.get(asset, headers={"Accept-Encoding": "gzip"})
+        assert gzip.decompress(packed.data) == found.data
+        for each in (found, packed):
+            sent = {"If-None-Match": each.headers["ETag"]}
+            encoding = each.headers.get("Content-Encoding", "identity")
+            again = client.get(asset, headers={**sent, "Accept-Encoding": encoding})
+            assert (again.status_code, again.data) == (304, b"")
     assert client.get("/web/static/..%2fpages.py").status_code == 404
+
+
+def test_problems_of_a_task_are_shown_with_their_lines(client: Client) -> None:
+    document = '{"executors": [\r\n{"image": 3, "command": ["true"]}]}'
+
+    shown = send(client, "/web/check", document=document).text
+    assert 'data-line="2">line 2</a> <code>executors[0].image</code>' in shown
+    answer = send(client, "/web/submit", document=document)
+    assert answer.status_code == 400
+    assert 'data-line="2">' in answer.text
 
 
 def test_a_form_creates_a_task(client: Client) -> None:

@@ -1,11 +1,12 @@
 """Serves the files that the page loads; each is named here, none is looked up."""
 
 import functools
+import gzip
 from http import HTTPStatus
 from importlib.resources import files
 from types import MappingProxyType
 
-from flask import Response
+from flask import Response, request
 
 _TYPES = MappingProxyType(
     {
@@ -25,13 +26,20 @@ def static_file(name: str) -> Response:
     """Return a file of the page."""
     if name not in _TYPES:
         return Response("there is nothing here", HTTPStatus.NOT_FOUND)
-    answer = Response(_content(name), mimetype=_TYPES[name])
+    is_packed = request.accept_encodings["gzip"] > 0
+    answer = Response(_content(name, packed=is_packed), mimetype=_TYPES[name])
+    if is_packed:
+        answer.content_encoding = "gzip"
+    answer.vary.add("Accept-Encoding")
     # The name of a library has its version; the rest may change with a release.
     age = _YEAR if name.startswith("htmx") else _SHORT
     answer.headers["Cache-Control"] = f"public, max-age={age}"
+    answer.add_etag()
+    answer.make_conditional(request)
     return answer
 
 
 @functools.cache
-def _content(name: str) -> bytes:
-    return files(__package__).joinpath("static", name).read_bytes()
+def _content(name: str, *, packed: bool) -> bytes:
+    content = files(__package__).joinpath("static", name).read_bytes()
+    return gzip.compress(content, mtime=0) if packed else content

@@ -27,6 +27,7 @@ from tesk_api.http.web.examples import EXAMPLES, example_text
 from tesk_api.http.web.filters import events_of, filters_of, query_of, tags_text
 from tesk_api.http.web.forms import read_form
 from tesk_api.http.web.load_page import LoadPage
+from tesk_api.http.web.places import Problem, placed
 from tesk_api.http.web.rendering import render_page
 from tesk_api.http.web.task_page import TaskPage
 from tesk_api.ports import Clock, TaskGateway
@@ -132,7 +133,7 @@ class WebPages:
             answer = self._page(
                 "submit.html",
                 text=text,
-                problems=error.violations,
+                problems=placed(text, error.violations),
                 user=caller.user,
             )
             answer.status_code = HTTPStatus.BAD_REQUEST
@@ -173,12 +174,12 @@ class WebPages:
         answer.status_code = status
         return answer
 
-    def _problems(self, text: str) -> tuple[Violation, ...]:
+    def _problems(self, text: str) -> list[Problem]:
         try:
             self.parser.parse(text.encode())
         except InvalidRequestError as error:
-            return tuple(error.violations)
-        return ()
+            return placed(text, error.violations)
+        return []
 
     def _page(self, template: str, **values: Any) -> Response:
         return render_page(self.clock, template, examples=EXAMPLES, **values)

@@ -152,6 +152,21 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// The line that a problem names is selected, and seen.
+document.addEventListener("click", (event) => {
+  const number = Number(event.target.dataset?.line);
+  const field = document.querySelector("#document");
+  if (!number || field === null) {
+    return;
+  }
+  event.preventDefault();
+  const lines = field.value.split("\n");
+  const start = lines.slice(0, number - 1).join("\n").length + (number > 1 ? 1 : 0);
+  field.focus();
+  field.setSelectionRange(start, start + (lines[number - 1] ?? "").length);
+  field.scrollTop = field.scrollHeight * Math.max(0, number - 5) / lines.length;
+});
+
 // A file that is dropped on the form of a new task becomes its text.
 const documentField = () => document.querySelector("#document");
 
