@@ -69,6 +69,7 @@ def plan(
     history: History | None = None,
     memory: AdmissionMemory | None = None,
     places: float = inf,
+    most: float = inf,
 ) -> AdmissionPlan:
     return plan_admissions(
         queues=queues,
@@ -78,6 +79,7 @@ def plan(
         now=NOW,
         memory=memory or AdmissionMemory(),
         places=places,
+        most=most,
     )
 
 

@@ -31,13 +31,13 @@ WRITERS = (
     "Retention.delete_batch",
     "Retention._delete_changes",
     "Fleet.reconcile",
-    "Fleet._assign_unassigned",
+    "Reassignment._assign",
     "TaskmasterReaper._unassign_all",
     "PastUsages._sample",
     "WaitReasons.put",
 )
 # They need a taskmaster that cannot be started, or does not come up.
-ELSEWHERE = {"Fleet._unassign", "explain_absence"}
+ELSEWHERE = {"Fleet._unassign", "Reassignment._explain", "explain_absence"}
 TASKMASTER = "a taskmaster"
 ACTIONS = ("launching", "launched", "killing", "killed")
 ALL = (
@@ -54,7 +54,7 @@ SOME = (
 )
 # They are reached when a taskmaster is lost.
 AFTER_A_LOSS = (
-    *("Fleet.reconcile", "Fleet._assign_unassigned", "TaskmasterReaper"),
+    *("Fleet.reconcile", "Reassignment._assign", "TaskmasterReaper"),
     *ACTIONS,
 )
 _TASKS = 8

@@ -18,6 +18,8 @@ from tesk_scheduler.domain.dimensions import GPU
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments, InitializingTask
 from tesk_scheduler.domain.quota import Usage
+from tesk_scheduler.domain.records import UnassignedAttempt
+from tesk_scheduler.domain.taskmaster_reasons import full_reason
 from tesk_scheduler.domain.transitions import admitted, requeued, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
@@ -83,11 +85,23 @@ def test_the_attempts_of_a_removed_taskmaster_are_unassigned(busy: TaskStore) ->
 
     assert removed
     assert busy.fleet() == []
-    left = busy.write(lambda tx: tx.unassigned(10))
-    assert [(record.id, record.taskmaster) for record in left] == [
-        ("t-1", None),
-        ("t-2", None),
-    ]
+    assert [each.id for each in busy.unassigned()] == ["t-1", "t-2"]
+
+
+def test_an_unassigned_attempt_is_read_with_its_reason(busy: TaskStore) -> None:
+    busy.write(lambda tx: tx.remove_taskmaster("tm-1", only_idle=False))
+    before = busy.record(TaskId("t-1"))
+    assert before is not None
+    reason = full_reason(4)
+    after = replace(before, takeovers=2, reason=reason)
+    busy.write(lambda tx: tx.save(before, after))
+
+    first = busy.unassigned()[0]
+
+    assert first == UnassignedAttempt(
+        id=before.id, attempt=1, state=before.state, takeovers=2, reason=reason
+    )
+    assert first.attempt_runs
 
 
 def test_a_taskmaster_with_attempts_is_not_removed_as_idle(busy: TaskStore) -> None:

@@ -154,6 +154,25 @@ def test_no_more_start_than_there_are_places() -> None:
     assert list(decision.reasons) == ["bob-3"]
 
 
+def test_a_plan_that_admitted_the_most_leaves_the_others_to_the_next() -> None:
+    alice = [queued("alice-1"), queued("alice-2"), queued("alice-3")]
+    bob = [queued("bob-4"), queued("bob-5", cpu=9)]
+    quota = Quota(
+        capacity=cores(8),
+        rates=Rates(per_second=0.001, per_owner_per_second=1, burst=9),
+    )
+
+    first = plan(alice, bob, quota=quota, most=3)
+    rest = plan(alice[2:], bob[1:], quota=quota, memory=first.memory)
+
+    assert admitted(first) == ["alice-1", "bob-4", "alice-2"]
+    assert first.is_partial
+    assert first.resume_at is None
+    assert first.memory.rates.everybody == TokenBucket(6, NOW)
+    assert admitted(rest) == ["alice-3"]
+    assert not rest.is_partial
+
+
 def test_a_head_that_is_not_overdue_is_passed_and_its_time_counts_from_now() -> None:
     big, small = queued("alice-1", cpu=4), queued("bob-2")
 

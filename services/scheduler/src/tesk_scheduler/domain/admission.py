@@ -77,7 +77,7 @@ class AdmissionPlan:
         unplaced: Tasks that fit, but are more than ``places``.
         resume_at: When a task that fits may be admitted by its rate; None: none waits
             for that.
-        is_partial: Tasks that were not read may fit as well.
+        is_partial: Tasks that were not read, or not looked at, may fit as well.
     """
 
     admitted: Sequence[QueuedTask]
@@ -100,6 +100,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
     cluster: Capacity | None = None,
     places: float = inf,
     window: float = inf,
+    most: float = inf,
 ) -> AdmissionPlan:
     """Decide which tasks start now.
 
@@ -113,6 +114,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         cluster: What it can hold, where tasks run on one.
         places: The most tasks that can start.
         window: The most tasks that were read of an owner; more may follow.
+        most: So many are admitted at most; others that fit are left to the next plan.
     """
     owner_queues = [OwnerQueue(tasks, window) for tasks in queues if tasks]
     this_round = _Round(
@@ -123,6 +125,7 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         guard=StarvationGuard(memory.waits, reserve_after=quota.reserve_after, now=now),
         now=now,
         places=places,
+        most=most,
     )
     for queue in owner_queues:
         this_round.skip_unschedulable(queue)
@@ -140,7 +143,8 @@ def plan_admissions(  # noqa: PLR0913 - all that it is decided on
         skipped=frozenset(this_round.skipped),
         unplaced=this_round.unplaced,
         resume_at=this_round.resume_at,
-        is_partial=any(queue.head is None and queue.is_cut for queue in owner_queues),
+        is_partial=this_round.is_cut
+        or any(queue.head is None and queue.is_cut for queue in owner_queues),
         memory=AdmissionMemory(
             waits=this_round.guard.waits(), rates=this_round.rates.memory()
         ),
@@ -158,6 +162,8 @@ class _Round:
     guard: StarvationGuard
     now: datetime
     places: float
+    most: float
+    is_cut: bool = False
     admitted: list[QueuedTask] = field(default_factory=list)
     reasons: dict[TaskId, Reason] = field(default_factory=dict)
     skipped: set[TaskId] = field(default_factory=set)
@@ -179,6 +185,9 @@ class _Round:
                 self._enter(first, order)
             if len(self.admitted) == admitted:
                 continue
+            if len(self.admitted) >= self.most:
+                self.is_cut = True
+                return
             if first.head is None and first.is_cut:
                 # What follows was not read, and may come before those of others.
                 return

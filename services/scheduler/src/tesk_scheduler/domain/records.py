@@ -165,6 +165,22 @@ ACTIVE_STATES = frozenset(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnassignedAttempt:
+    """An attempt without a taskmaster, as far as it is decided what becomes of it."""
+
+    id: TaskId
+    attempt: int
+    state: TaskState
+    takeovers: int
+    reason: Reason
+
+    @property
+    def attempt_runs(self) -> bool:
+        """Tell whether it has not come to its end."""
+        return self.attempt > 0 and self.state in ACTIVE_STATES
+
+
 class TaskSummary(NamedTuple):
     """What a MINIMAL view shows of a task, and its owner."""
 

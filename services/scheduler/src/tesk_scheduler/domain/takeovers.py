@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_scheduler.domain.events import Effect, Reporter, lose
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.records import TaskRecord, UnassignedAttempt
 from tesk_scheduler.domain.taskmaster_reasons import (
     is_about_taskmasters,
     starting_reason,
@@ -49,7 +49,7 @@ def without_taskmaster(
     return replace(record, taskmaster=None, assigned_at=None, takeovers=before + counts)
 
 
-def needs_own_taskmaster(record: TaskRecord) -> bool:
+def needs_own_taskmaster(record: TaskRecord | UnassignedAttempt) -> bool:
     """Tell whether an attempt may be what kills its taskmasters."""
     return record.attempt_runs and record.takeovers >= SUSPECT_AFTER
 

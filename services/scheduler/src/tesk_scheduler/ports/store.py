@@ -22,6 +22,7 @@ from tesk_scheduler.domain.records import (
     TaskQuery,
     TaskRecord,
     TaskSummary,
+    UnassignedAttempt,
     WaitingTasks,
 )
 from tesk_scheduler.domain.state_changes import ChangeFilter, ChangePage, Position
@@ -152,9 +153,6 @@ class FleetChanges(Protocol):
         With ``only_idle``, do nothing and return False while it has attempts, or
         another unit of work may be assigning one to it.
         """
-
-    def unassigned(self, limit: int) -> list[TaskRecord]:
-        """List attempts that are not released and have no taskmaster."""
 
     def acquire_lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool
@@ -328,5 +326,5 @@ class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
         otherwise.
         """
 
-    def any_unassigned(self) -> bool:
-        """Tell whether there are attempts that ``unassigned`` would list."""
+    def unassigned(self) -> list[UnassignedAttempt]:
+        """List attempts that are not released and have no taskmaster, oldest first."""

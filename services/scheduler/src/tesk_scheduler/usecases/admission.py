@@ -32,6 +32,12 @@ from tesk_scheduler.usecases.fleet import Fleet
 from tesk_scheduler.usecases.past_usage import PastUsages
 from tesk_scheduler.usecases.wait_reasons import WaitReasons
 
+# Tasks of one round: what it was planned on changes meanwhile, and the leader has
+# other things to do.
+_IN_A_ROUND = 200
+# Tasks of one transaction: calls that write wait for one, and come before the next.
+_AT_ONCE = 100
+
 
 @dataclass(frozen=True, slots=True)
 class AdmissionResult:
@@ -106,6 +112,7 @@ class Admission:
             cluster=self._cluster(quota),
             places=free_slots,
             window=window,
+            most=_IN_A_ROUND,
         )
         plan = replace(
             plan,
@@ -114,9 +121,7 @@ class Admission:
         )
         self._window = self._window.after(queues, window, plan.skipped)
         self._memory = plan.memory
-        count = 0
-        if plan.admitted:
-            count = self._begin(plan.admitted, epoch, quota.fair_share)
+        count = self._begin_all(plan.admitted, epoch, quota.fair_share)
         self._explain(plan)
         return AdmissionResult(
             count,
@@ -124,6 +129,19 @@ class Admission:
             may_admit_more=bool(count) and self._is_unfinished(plan, count),
             resume_after=self._resume_after(plan),
         )
+
+    def _begin_all(
+        self, chosen: Sequence[QueuedTask], epoch: int, fair_share: FairShare
+    ) -> int:
+        """Begin tasks, a few in each transaction; return how many have begun."""
+        count = 0
+        for first in range(0, len(chosen), _AT_ONCE):
+            some = chosen[first : first + _AT_ONCE]
+            begun = self._begin(some, epoch, fair_share)
+            count += begun
+            if begun < len(some):  # there are fewer places, or tasks were canceled
+                break
+        return count
 
     def _begin(
         self, chosen: Sequence[QueuedTask], epoch: int, fair_share: FairShare

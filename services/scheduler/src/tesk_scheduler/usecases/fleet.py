@@ -21,16 +21,13 @@ from tesk_scheduler.domain.fleet import (
     startable,
 )
 from tesk_scheduler.domain.fleet_plan import FleetPlan, Moment, plan_fleet
-from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.domain.start_backoff import StartBackoff
 from tesk_scheduler.domain.start_ramp import count_starting, startable_beside
-from tesk_scheduler.domain.takeovers import needs_own_taskmaster, reassigned
 from tesk_scheduler.domain.taskmaster_reasons import (
     full_reason,
     refusal_reason,
     turn_reason,
 )
-from tesk_scheduler.domain.transitions import with_reason
 from tesk_scheduler.ports.environment import Clock, IdGenerator
 from tesk_scheduler.ports.launcher import LaunchError, TaskmasterLauncher
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -38,9 +35,9 @@ from tesk_scheduler.usecases.explanation import explain_absence
 from tesk_scheduler.usecases.notifier import TaskmasterWakeups
 from tesk_scheduler.usecases.observation import observe_fleet
 from tesk_scheduler.usecases.reaper import TaskmasterReaper
+from tesk_scheduler.usecases.reassignment import Reassignment
 
 _logger = logging.getLogger(__name__)
-_MANY = 1000
 # Seconds: that one which starts takes too long is no notification.
 _UNASSIGNED_RECHECK = 1.0
 
@@ -77,6 +74,14 @@ class Fleet:
         self._reaper = TaskmasterReaper(
             store=store, launcher=launcher, clock=clock, limits=limits
         )
+        self._reassignment = Reassignment(
+            store=store,
+            clock=clock,
+            choose=self.choose_taskmasters,
+            free_slots=self.free_slots,
+            wait_reason=self.wait_reason,
+            start=self.start,
+        )
         self._plan = FleetPlan()
         self._backoff = StartBackoff()
         self._epoch: int | None = None
@@ -104,7 +109,7 @@ class Fleet:
                 self._launch(taskmaster_id)
             plan = self._observe_and_plan(reaped.failure)
         self._plan, self._new_lease = plan, None
-        self._assign_unassigned(epoch)
+        self._has_unassigned = self._reassignment.assign(epoch)
         explain_absence(self._store, self._clock, plan.reasons, epoch)
 
     @property
@@ -262,11 +267,11 @@ class Fleet:
             for taskmaster_id in taskmaster_ids:
                 if taskmaster_id not in called:
                     tx.remove_taskmaster(taskmaster_id, only_idle=False)
-            self._explain(tx, tx.unassigned(_MANY))
 
         if taskmaster_ids:
             self._has_unassigned = True
             self._store.write(unassign)
+            self._reassignment.explain()
 
     def _eligible(self, members: Sequence[Taskmaster]) -> list[Taskmaster]:
         return eligible(
@@ -281,47 +286,3 @@ class Fleet:
                 startable_beside(members, self._clock.now()),
             )
         return replace(self._limits, taskmasters=len(members) + more)
-
-    def _assign_unassigned(self, epoch: int) -> None:
-        def place(tx: Transaction) -> list[str]:
-            records = tx.unassigned(_MANY)
-            if not records:
-                return []
-            tx.check_epoch(epoch)
-            suspects = [each for each in records if needs_own_taskmaster(each)]
-            others = [each for each in records if not needs_own_taskmaster(each)]
-            own = self._assign(tx, suspects, dedicated=True)
-            return own + self._assign(tx, others, dedicated=False)
-
-        self._has_unassigned = self._store.any_unassigned()
-        if self._has_unassigned:
-            self.start(self._store.write(place))
-            self._has_unassigned = self._store.any_unassigned()
-
-    def _assign(
-        self, tx: Transaction, records: Sequence[TaskRecord], *, dedicated: bool
-    ) -> list[str]:
-        """Assign as many as there is room for; explain why the others wait."""
-        places = self.choose_taskmasters(tx, len(records), dedicated=dedicated)
-        now = self._clock.now()
-        tx.save_all(
-            [
-                (record, reassigned(record, taskmaster, now))
-                for record, taskmaster in zip(records, places, strict=False)
-            ]
-        )
-        self._explain(tx, records[len(places) :])
-        return places
-
-    def _explain(self, tx: Transaction, records: Sequence[TaskRecord]) -> None:
-        """Store why attempts wait; all for the same reason, which is looked up once."""
-        if not records:
-            return
-        reason, now = self.wait_reason(), self._clock.now()
-        tx.save_all(
-            [
-                (record, with_reason(record, reason, now))
-                for record in records
-                if record.attempt_runs and record.reason != reason
-            ]
-        )

@@ -166,6 +166,8 @@ class LeaderLoop:
             if not result.may_admit_more or ended > until:
                 break
         self._pauses = pauses_after(ended - began if result.waiting else 0.0)
+        if result.may_admit_more:
+            self._pauses = self._pauses._replace(debounce=0.0)
         return result
 
     def _hold_lead(self) -> int | None:

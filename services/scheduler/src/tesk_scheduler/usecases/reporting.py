@@ -84,12 +84,14 @@ def _apply_all(
             call_cache.note(tx, event, effect.record)
             _announce_leftovers(tx, event)
             after[record.id] = effect.record
-    is_due = is_freed = False
-    for task_id, record in after.items():
-        if record is not before[task_id]:
-            tx.save(before[task_id], record)
-            is_due |= _is_due(before[task_id], record)
-            is_freed |= _is_freed(before[task_id], record)
+    changed = [
+        (before[task_id], record)
+        for task_id, record in after.items()
+        if record is not before[task_id]
+    ]
+    tx.save_all(changed)
+    is_due = any(_is_due(*each) for each in changed)
+    is_freed = any(_is_freed(*each) for each in changed)
     return verdicts, is_due, is_freed
 
 

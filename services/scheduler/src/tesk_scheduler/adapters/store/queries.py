@@ -50,6 +50,7 @@ from tesk_scheduler.domain.records import (
     Oldest,
     QueueHead,
     TaskRecord,
+    UnassignedAttempt,
     WaitingTasks,
 )
 
@@ -74,7 +75,14 @@ _ASSIGNED = (
     .where(_C.taskmaster == bindparam("taskmaster"), UNRELEASED)
     .order_by(_C.seq)
 )
-_UNASSIGNED = select(_C.seq).where(_C.taskmaster.is_(None), UNRELEASED).limit(1)
+_REASON = (_C.reason_code, _C.reason, _C.wait)
+_UNASSIGNED = DriverStatement(
+    lambda _: (
+        select(_C.id, _C.attempt, _C.state, _C.takeovers, *_REASON)
+        .where(_C.taskmaster.is_(None), UNRELEASED)
+        .order_by(_C.seq)
+    )
+)
 _USAGE = select(
     USAGE.c.kind, USAGE.c.name, *(USAGE.c[each.column] for each in DIMENSIONS)
 ).order_by(USAGE.c.kind, USAGE.c.name)
@@ -285,9 +293,20 @@ def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord
     return [record_of(row) for row in rows]
 
 
-def any_unassigned(connection: Connection) -> bool:
-    """Tell whether some attempt has no taskmaster."""
-    return connection.scalar(_UNASSIGNED) is not None
+def read_unassigned(connection: Connection) -> list[UnassignedAttempt]:
+    """Read the attempts without a taskmaster, oldest first."""
+    return [
+        UnassignedAttempt(
+            id=TaskId(task_id),
+            attempt=attempt,
+            state=STATES[state],
+            takeovers=takeovers,
+            reason=reason_of(*reason)[0],
+        )
+        for task_id, attempt, state, takeovers, *reason in _UNASSIGNED.rows(
+            connection, {}
+        )
+    ]
 
 
 def read_due(connection: Connection, limit: int) -> list[tuple[TaskId, datetime]]:

@@ -48,6 +48,7 @@ from tesk_scheduler.domain.records import (
     TaskQuery,
     TaskRecord,
     TaskSummary,
+    UnassignedAttempt,
     WaitingTasks,
 )
 from tesk_scheduler.domain.state_changes import (
@@ -293,9 +294,9 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
             lambda connection: queries.read_taskmaster(connection, taskmaster_id)
         )
 
-    def any_unassigned(self) -> bool:
-        """Read by the index of what is not released."""
-        return self._read(queries.any_unassigned)
+    def unassigned(self) -> list[UnassignedAttempt]:
+        """Read a few columns, by the index of what is not released."""
+        return self._read(queries.read_unassigned)
 
     def state_changes(
         self, after: Position | None, filters: Sequence[ChangeFilter], *, limit: int

@@ -20,10 +20,8 @@ from tesk_scheduler.adapters.store.queries import (
     read_usage,
 )
 from tesk_scheduler.adapters.store.rows import (
-    RECORD_COLUMNS,
     reason_of,
     reason_values,
-    record_of,
 )
 from tesk_scheduler.adapters.store.schema import (
     LEADER,
@@ -137,17 +135,6 @@ class SqlTransaction(SqlAdminChanges):
         if not only_idle:
             self._connection.execute(update(TASK).where(mine).values(taskmaster=None))
         return removed
-
-    def unassigned(self, limit: int) -> list[TaskRecord]:
-        """Read and lock the oldest."""
-        query = (
-            select(*RECORD_COLUMNS)
-            .where(_C.taskmaster.is_(None), UNRELEASED)
-            .order_by(_C.seq)
-            .limit(limit)
-            .with_for_update()
-        )
-        return [record_of(row) for row in self._connection.execute(query)]
 
     def acquire_lead(
         self, holder: str, *, now: datetime, until: datetime, force: bool

@@ -5,12 +5,16 @@ While one transaction is being committed the next units gather; the writer's thr
 runs them one after the other, and they are answered together when their commit is on
 disk. If one of them fails, all run again, each in a savepoint of its own. Under load
 one fsync serves many callers; a single caller does not wait.
+
+Units run in the order in which they came: nobody writes before those that wait, not
+even a thread that has just written and comes again. A group ends after some time, so
+that what is short waits for a long unit before it and not for those behind it.
 """
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +32,8 @@ from tesk_model.errors import (
 from tesk_scheduler.ports.observer import Observer
 
 _GROUP = 128
+# Seconds of work after which a group gets no further unit.
+_LONGEST_GROUP = 0.02
 _CLOSING = "the scheduler is shutting down"
 _logger = logging.getLogger(__name__)
 
@@ -80,7 +86,10 @@ class Writer:
         self._observer = observer
         self._succeeded_at: float | None = None
         self._kept: Connection | None = None
-        self._units: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        # Taken by the thread that holds ``_writing`` alone, so that it is not empty
+        # while one waits to be written.
+        self._units: deque[_Unit] = deque()
+        self._gathered = threading.Event()
         self._closed = threading.Event()
         # Held by the thread that writes; nobody waits for it but the writer's own.
         self._writing = threading.Lock()
@@ -113,7 +122,8 @@ class Writer:
             return future.result()
         if self._closed.is_set():
             raise UnavailableError(_CLOSING)
-        self._units.put(unit)
+        self._units.append(unit)
+        self._gathered.set()
         try:
             return future.result(timeout)
         except TimeoutError:
@@ -131,12 +141,12 @@ class Writer:
     def close(self) -> None:
         """Run the remaining units, then stop."""
         self._closed.set()
-        self._units.put(None)
+        self._gathered.set()
         self._thread.join()
 
     def _try_alone(self, unit: _Unit) -> bool:
         """Write in the caller's thread if nobody writes or waits to be written."""
-        if not self._units.empty() or not self._writing.acquire(blocking=False):
+        if self._units or not self._writing.acquire(blocking=False):
             return False
         try:
             # Asked last: who closes waits for what has begun.
@@ -149,24 +159,26 @@ class Writer:
 
     def _loop(self) -> None:
         while True:
-            group = [self._units.get()]
+            self._gathered.wait()
+            self._gathered.clear()
             with self._writing:
-                while len(group) < _GROUP and not self._units.empty():
-                    group.append(self._units.get())
-                self._commit([unit for unit in group if unit is not None])
-                if None in group:
+                is_last = self._closed.is_set()
+                while self._units:
+                    count = min(_GROUP, len(self._units))
+                    self._commit([self._units.popleft() for _ in range(count)])
+                if is_last:
                     self._release_connection()
                     return
 
     def _commit(self, units: list[_Unit]) -> None:
-        if not units:
-            return
+        """Write ``units``; those that would take too long gather again, as the first."""
         began = time.monotonic()
         try:
             if self._kept is None:
                 self._kept = self._engine.connect()
             results = self._run_group(self._kept, units)
             self._check()
+            self._units.extendleft(reversed(units[len(results) :]))
             self._succeeded_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 - raised at every caller, and the thread must go on
             _logger.warning("write failed", extra={"error": str(error)})
@@ -201,7 +213,7 @@ class Writer:
             if (values := self._run_together(connection, units)) is not None:
                 return [
                     _Result(unit, None, value)
-                    for unit, value in zip(units, values, strict=True)
+                    for unit, value in zip(units, values, strict=False)
                 ]
             with connection.begin():
                 for unit in units:
@@ -221,12 +233,18 @@ class Writer:
     ) -> list[Any] | None:
         """Run units without savepoints; undo all and return None if one fails.
 
+        Those that are left after some time are not run: there is no value for them.
         Failures are rare, and a savepoint costs two statements. A unit may run more
         than once, so that all are then run again, each on its own.
         """
         try:
             with connection.begin():
-                values = [unit.work(connection) for unit in units]
+                values: list[Any] = []
+                until = time.monotonic() + _LONGEST_GROUP
+                for unit in units:
+                    values.append(unit.work(connection))
+                    if time.monotonic() > until:
+                        break
                 self._finish(connection, values)
                 return values
         except (IntegrityError, DataError):
