@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from cluster.gated_storage import GatedStorage
 from cluster.release import Release
-from scenarios.scenario import Task, codes, logs, shell
+from scenarios.scenario import Task, codes, logs, shell, system_logs
 
 Phase = Literal["in", "x0", "out"]
 PHASES: tuple[Phase, ...] = ("in", "x0", "out")
@@ -88,7 +88,8 @@ class HeldTask:
         task = self.release.finish(self.task_id, within)
         assert task["state"] == "COMPLETE", (task, self.release.describe(self.task_id))
         assert codes(task) == [0]
-        assert logs(task)[0]["stdout"] == "started\nrun\n"
+        printed = logs(task)[0]["stdout"]
+        assert printed == "started\nrun\n", (printed, system_logs(task))
         stored = self.outputs()
         assert 1 <= len(stored) <= 1 + lost_uploads, stored
         (reported,) = [entry["url"] for entry in task["logs"][0]["outputs"]]

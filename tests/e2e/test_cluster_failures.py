@@ -138,8 +138,8 @@ def releases(
     layout: Values = merged(
         layout_values(request.param), {"taskmaster": {"pod": {"volume": "ephemeral"}}}
     )
-    # The longer limits are of what is found in events, which are asked for in turns: it
-    # shall be told before it is given up.
+    # The longer limits are of what is told before it is given up, however busy the
+    # machine: events, above all, are asked for in turns.
     changes: Mapping[str, Values] = {
         "strict": {
             "timeLimits": {"quotaSeconds": 40, "refusalSeconds": 40},
@@ -150,6 +150,7 @@ def releases(
             },
         },
         "broken": {
+            "timeLimits": {"configSeconds": 40},
             "executors": {
                 "extraEnv": [
                     {
