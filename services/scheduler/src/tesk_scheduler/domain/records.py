@@ -153,7 +153,7 @@ class TaskRecord:
     @property
     def attempt_runs(self) -> bool:
         """Tell whether the latest attempt has not come to its end."""
-        return self.attempt > 0 and self.state in ACTIVE_STATES
+        return _attempt_runs(self.attempt, self.state)
 
     def is_current(self, attempt: Attempt) -> bool:
         """Tell whether ``attempt`` is the latest one and has not ended."""
@@ -163,6 +163,10 @@ class TaskRecord:
 ACTIVE_STATES = frozenset(
     {TaskState.INITIALIZING, TaskState.RUNNING, TaskState.CANCELING}
 )
+
+
+def _attempt_runs(attempt: int, state: TaskState) -> bool:
+    return attempt > 0 and state in ACTIVE_STATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +182,7 @@ class UnassignedAttempt:
     @property
     def attempt_runs(self) -> bool:
         """Tell whether it has not come to its end."""
-        return self.attempt > 0 and self.state in ACTIVE_STATES
+        return _attempt_runs(self.attempt, self.state)
 
 
 class TaskSummary(NamedTuple):
