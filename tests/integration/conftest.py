@@ -6,7 +6,9 @@ from pathlib import Path
 
 import docker
 import pytest
+from playwright.sync_api import Browser, Page
 
+from programs.browser import running_browser, watched_page
 from programs.stack import Stack, running_stack
 from scenarios import references
 from servers.gate import Gate, gate_server
@@ -65,3 +67,17 @@ def gate() -> Iterator[Gate]:
     """A storage that holds transfers back."""
     with gate_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run one for all tests of a module."""
+    with running_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, stack: Stack) -> Iterator[Page]:
+    """Give an empty page of the ``stack`` of the module."""
+    with watched_page(browser, stack.url) as page:
+        yield page

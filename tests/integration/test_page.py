@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from programs.browser import CHROMIUM, NO_BROWSER, running_browser, watched_page
+from programs.browser import CHROMIUM, NO_BROWSER, watched_page
 from programs.stack import Stack, running_stack
 from programs.waiting import eventually
 
@@ -19,18 +19,6 @@ HOSTILE = '"><img src=x onerror="document.title=`owned`"><script>owned</script>'
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with running_stack(tmp_path_factory.mktemp("page")) as stack:
         yield stack
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, stack: Stack) -> Iterator[Page]:
-    with watched_page(browser, stack.url) as page:
-        yield page
 
 
 def submit(page: Page, document: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, HttpCredentials, Page, expect
 
-from programs.browser import CHROMIUM, NO_BROWSER, running_browser, watched_page
+from programs.browser import CHROMIUM, NO_BROWSER, watched_page
 from programs.stack import Stack, running_stack
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason=NO_BROWSER)
@@ -43,12 +43,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     environ = access_files(folder)
     with running_stack(folder, environ=environ) as stack:
         yield stack
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with running_browser() as browser:
-        yield browser
 
 
 def page_of(
