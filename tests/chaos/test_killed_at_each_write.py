@@ -1,8 +1,8 @@
 """A scheduler that is killed at each of its writes and actions loses and doubles nothing.
 
 One scheduler after the other works on the same database, each until it reaches the
-point at which it dies; meanwhile clients create and cancel tasks, and a taskmaster is
-killed now and then. ``make test`` has some of the points, ``make chaos`` all, on both
+point at which it dies; meanwhile clients create and cancel tasks, an operator acts on
+them, and a taskmaster is killed now and then. ``make test`` has some of the points, ``make chaos`` all, on both
 databases.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from programs.chaos import LONG, Chaos, chaos
+from programs.operators import operating
 from programs.waiting import eventually
 from tesk_scheduler.adapters.store.engines import sqlite_url
 
@@ -35,6 +36,12 @@ WRITERS = (
     "TaskmasterReaper._unassign_all",
     "PastUsages._sample",
     "WaitReasons.put",
+    "Holding.put",
+    "Holding.remove",
+    "Priorities.set",
+    "Requeueing._requeue",
+    "MassCancellation._cancel",
+    "Taskmasters.drain",
 )
 # They need a taskmaster that cannot be started, or does not come up.
 ELSEWHERE = {"Fleet._unassign", "Reassignment._explain", "explain_absence"}
@@ -90,21 +97,23 @@ def die_at(it: Chaos, points: Sequence[str]) -> set[str]:
     """
     died: set[str] = set()
     clients: list[threading.Thread] = []
-    for point in _again(points, died):
-        led = it.points()[LEADS]
-        it.start(point)
-        # Those of earlier points may still try, too.
-        clients.append(threading.Thread(target=it.submit, args=[_TASKS], daemon=True))
-        clients[-1].start()
-        if any(name in point for name in AFTER_A_LOSS):
-            eventually(lambda: it.has_died() or it.kill_a_taskmaster(), within=LONG)
-        _wait_until_it_leads(it, led)
-        code = it.process.wait(_REACHED) if it.process.running else _KILLED
-        if (it.stop() if code is None else code) == _KILLED:
-            died.add(point)
-        it.check_counters()
-    it.start()
-    it.submit(1)  # it answers, so that it can be ended in good order
+    with operating(it):
+        for point in _again(points, died):
+            led = it.points()[LEADS]
+            it.start(point)
+            # Those of earlier points may still try, too.
+            client = threading.Thread(target=it.submit, args=[_TASKS], daemon=True)
+            client.start()
+            clients.append(client)
+            if any(name in point for name in AFTER_A_LOSS):
+                eventually(lambda: it.has_died() or it.kill_a_taskmaster(), within=LONG)
+            _wait_until_it_leads(it, led)
+            code = it.process.wait(_REACHED) if it.process.running else _KILLED
+            if (it.stop() if code is None else code) == _KILLED:
+                died.add(point)
+            it.check_counters()
+        it.start()
+        it.submit(1)  # it answers, so that it can be ended in good order
     for client in clients:
         client.join(LONG)
         assert not client.is_alive()

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from clients.tes import FINAL
+from cluster.ahead import chosen_names
 from cluster.faults import (
     admission_policy,
     make_quota,
@@ -213,17 +214,12 @@ def outcomes(
     request: pytest.FixtureRequest, session: Session, releases: dict[str, Release]
 ) -> dict[str, Outcome]:
     """Run all selected rows at once; watch what users are told until the last ends."""
-    chosen = {
-        item.callspec.params.get("name")
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    }
     found: dict[str, Outcome] = {}
-    for name, row in ROWS.items():
-        if name in chosen:
-            body = _with_class(row.body, session.name)
-            release = releases[row.release]
-            found[name] = Outcome(task_id=release.create(body), release=release)
+    for name in chosen_names(request):
+        row = ROWS[name]
+        body = _with_class(row.body, session.name)
+        release = releases[row.release]
+        found[name] = Outcome(task_id=release.create(body), release=release)
 
     def all_over() -> bool:
         over = [outcome.look() for outcome in found.values()]

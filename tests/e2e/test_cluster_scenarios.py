@@ -1,7 +1,8 @@
-"""Every scenario, on a cluster: all at once, then each by itself."""
+"""Every scenario, on a cluster."""
 
 import pytest
 
+from cluster.ahead import Ahead, chosen_names
 from cluster.object_storage import Folder
 from cluster.release import Release
 from cluster.session import Session
@@ -16,7 +17,7 @@ SCENARIOS: dict[str, Scenario] = {
     **images.SCENARIOS,
     **references.SCENARIOS,
 }
-Submitted = dict[str, tuple[str, Folder]]
+Submitted = Ahead[tuple[str, Folder]]
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +30,14 @@ def tesk(tesk_in_each_layout: Release) -> Release:
 def submitted(
     request: pytest.FixtureRequest, session: Session, tesk: Release
 ) -> Submitted:
-    """Submit all selected scenarios; return each one's task and storage."""
-    chosen = {
-        item.callspec.params["name"]
-        for item in request.session.items
-        if isinstance(item, pytest.Function)
-        and item.path == request.path
-        and hasattr(item, "callspec")
-    }
-    tasks: Submitted = {}
-    for number, (name, scenario) in enumerate(SCENARIOS.items()):
-        if name in chosen:
-            storage = session.storage.folder(f"{tesk.namespace}-scenario-{number}")
-            tasks[name] = tesk.create(scenario.body(storage)), storage
-    return tasks
+    """Each scenario's task and storage."""
+
+    def submit(name: str) -> tuple[str, Folder]:
+        number = list(SCENARIOS).index(name)
+        storage = session.storage.folder(f"{tesk.namespace}-scenario-{number}")
+        return tesk.create(SCENARIOS[name].body(storage)), storage
+
+    return Ahead(chosen_names(request), submit, ahead=5)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

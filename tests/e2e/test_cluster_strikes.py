@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from cluster.ahead import Ahead, chosen_names
 from cluster.gated_storage import GatedStorage
 from cluster.held_task import HeldTask, Phase, job_of
 from cluster.kube import name_of
@@ -86,22 +87,20 @@ CASES = {
 @pytest.fixture(scope="module")
 def held(
     request: pytest.FixtureRequest, tesk: Release, gated_storage: GatedStorage
-) -> dict[str, HeldTask]:
-    """Submit one task for each selected case, all at once."""
-    chosen = {
-        item.callspec.params.get("name")
-        for item in request.session.items
-        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
-    }
-    return {
-        name: HeldTask(tesk, gated_storage, f"strike-{number}", hold=[case.phase])
-        for number, (name, case) in enumerate(CASES.items())
-        if name in chosen
-    }
+) -> Ahead[HeldTask]:
+    """One task for each case."""
+
+    def submit(name: str) -> HeldTask:
+        number = list(CASES).index(name)
+        return HeldTask(
+            tesk, gated_storage, f"strike-{number}", hold=[CASES[name].phase]
+        )
+
+    return Ahead(chosen_names(request), submit, ahead=3)
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_strike(name: str, tesk: Release, held: dict[str, HeldTask]) -> None:
+def test_strike(name: str, tesk: Release, held: Ahead[HeldTask]) -> None:
     case, task = CASES[name], held[name]
     pod = task.reach(case.phase)
     found = tesk.kube.get("pods", tesk.namespace, pod)

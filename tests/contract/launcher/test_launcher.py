@@ -167,6 +167,26 @@ def test_a_successor_adopts_and_can_end_what_lives(
     assert set(successor.alive()) == set()
 
 
+def test_one_that_has_not_yet_written_its_pid_is_killed(tmp_path: Path) -> None:
+    late = STAYS.replace(
+        "file.write", 'print("ready", flush=True); time.sleep(0.5); file.write'
+    ).replace("signal", "signal, time", 1)
+    environment = {"FOLDER": str(tmp_path), "TESK_TASKMASTER_ID": "tm-1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", late], env=environment, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        launcher = local(tmp_path, threading.Event())
+        killing = threading.Thread(target=launcher.kill, args=["tm-1"], daemon=True)
+        killing.start()
+        killing.join(60)
+        is_killed = not killing.is_alive()
+        process.kill()
+
+    assert is_killed
+
+
 @pytest.fixture
 def early(tmp_path: Path) -> LocalLauncher:
     """Return a launcher that was there first."""

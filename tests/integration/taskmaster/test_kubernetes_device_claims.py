@@ -135,8 +135,14 @@ def _run(runtimes: ClusterRuntimes, kube: Kube, namespace: str) -> None:
             lambda: len(_allocated(kube, namespace)) == DEVICES,
             what="the allocation of both devices",
         )
-        (pod,) = kube.list("pods", namespace, "tesk/task")
-        assert pod["spec"]["nodeName"]
+        # The node is written to the pod after the devices to its claims.
+        eventually(
+            lambda: any(
+                pod["spec"].get("nodeName")
+                for pod in kube.list("pods", namespace, "tesk/task")
+            ),
+            what="the pod on the node of its devices",
+        )
     finally:
         has_seen.set()
         runtime.release(ATTEMPT)

@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import BinaryIO
 
 from tesk_runtime.file_lock import FileLock, is_locked, wait_unlocked
 from tesk_scheduler.adapters.terminations import Terminations
@@ -25,6 +26,7 @@ from tesk_scheduler.ports.launcher import LaunchError
 # -P: do not import from the current folder, where tasks may write.
 _COMMAND = (sys.executable, "-P", "-m", "tesk_taskmaster")
 _SUFFIX = ".lock"
+_PID_PAUSE = 0.01  # seconds
 
 
 class LocalLauncher:
@@ -117,12 +119,7 @@ class LocalLauncher:
         if not path.exists():
             return
         with path.open("rb") as file:
-            if is_locked(file.fileno()):
-                fields = file.read().split()
-                if fields:  # the holder's own pid, so it is no other process
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(int(fields[0]), signal.SIGKILL)
-                wait_unlocked(file.fileno())
+            _kill_holder(file)
         self._forget(taskmaster_id)
 
     def status_message(self, taskmaster_id: str) -> str:
@@ -172,6 +169,20 @@ class LocalLauncher:
         with self._lock:
             self._alive.pop(taskmaster_id, None)
         _delete_unlocked(self._path(taskmaster_id))
+
+
+def _kill_holder(file: BinaryIO) -> None:
+    """Kill the process that holds the lock of a file; wait for its end."""
+    pause = threading.Event()
+    while is_locked(file.fileno()):
+        file.seek(0)
+        fields = file.read().split()
+        if fields:  # the holder's own pid, so it is no other process
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(fields[0]), signal.SIGKILL)
+            wait_unlocked(file.fileno())
+        else:  # it has just taken the lock, and writes its pid next
+            pause.wait(_PID_PAUSE)
 
 
 def _delete_unlocked(path: Path) -> None:
