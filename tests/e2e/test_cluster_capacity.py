@@ -18,7 +18,7 @@ from cluster.values import Values
 from programs.waiting import eventually
 from scenarios.scenario import Task, logs, shell
 
-BURST = int(os.environ.get("TESK_BURST", "200"))
+BURST = int(os.environ.get("TESK_BURST", "100"))
 # On one node a pod takes some seconds, whatever it does.
 LONGEST = 200 + 4 * BURST
 

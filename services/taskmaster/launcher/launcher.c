@@ -9,6 +9,8 @@
 void finish_command(const struct options *options, const struct streams *streams,
                     struct outcome *outcome)
 {
+    if (options->disk != NULL && outcome->exit_code != 0)
+        outcome->disk_full = is_full(options->disk);
     finish_streams(streams, options, outcome);
     raise_descriptors(); /* not sooner: the child keeps the limit of the container */
     for (size_t at = 0; at < options->collection_count; at++)

@@ -52,6 +52,7 @@ struct options {
     const char *return_mark; /* NULL: leave "\r\n" alone in the log */
     const char *end_mark;    /* NULL: the end of a stream is not marked */
     const char *report; /* NULL: none */
+    const char *disk;   /* a file of the disk to look at if the command fails; NULL: none */
     unsigned long long log_limit;
     const char **made; /* directories to make first */
     size_t made_count;
@@ -91,6 +92,7 @@ struct outcome {
     bool terminated; /* SIGTERM came from outside the container meanwhile */
     bool stopped;    /* SIGTERM came, from wherever */
     bool skipped;    /* not run: a step before it has not passed */
+    bool disk_full;  /* the command failed, and the disk had no space left */
     const char *turn; /* the step that this is of, if there are two; else NULL */
     struct timespec started_at;
     struct timespec ended_at;
@@ -240,6 +242,7 @@ void collect(const struct collection *collection);
 void make_readable(const char *pattern);
 
 /* report.c */
+bool is_full(const char *path);
 bool write_report(const char *path, const struct outcome *outcome);
 
 #endif

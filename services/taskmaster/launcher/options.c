@@ -122,7 +122,7 @@ static bool take_text(struct options *options, const char *name, const char *val
         {"--stderr", &options->errors},    {"--report", &options->report},
         {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
         {"--turns", &options->turns},      {"--turn", &options->turn},
-        {"--then", &options->then},
+        {"--then", &options->then},        {"--disk", &options->disk},
         {"--unless-failed", &options->needed}, {"--mark-end", &options->end_mark},
     };
 

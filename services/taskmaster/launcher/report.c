@@ -89,6 +89,9 @@ static size_t format_report(char text[REPORT_SIZE], const struct outcome *outcom
         length += (size_t)snprintf(text + length, REPORT_SIZE - length,
                                    ",\"stderr_logged\":%lld",
                                    outcome->logged_errors + message_bytes());
+    if (outcome->disk_full)
+        length += (size_t)snprintf(text + length, REPORT_SIZE - length,
+                                   ",\"disk_full\":true");
     if (outcome->turn != NULL) {
         escape_json(error, outcome->turn);
         length += (size_t)snprintf(text + length, REPORT_SIZE - length,

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,9 +15,10 @@ from cluster.taskmasters import real_cluster
 from fakes.taskmaster_cluster_runtimes import IMAGE, ClusterRuntimes, one_pod
 from programs.waiting import eventually
 from tesk_model.names import Attempt
-from tesk_model.reasons import Reason
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Output, Resources, TaskId
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
+from tesk_taskmaster.domain.layouts import PodVolume
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.planning import plan_task
 from tesk_taskmaster.domain.termination import StepResult
@@ -192,6 +194,23 @@ def test_more_files_than_were_asked_for_end_the_task_for_good(
     assert not result.lost
     assert "the files of the task are more than its resources.disk_gb" in result.error
     runner.check_nothing_is_left()
+
+
+@pytest.mark.parametrize("order", ["together", "sequence"])
+def test_a_volume_in_memory_that_is_full_is_told(order: str) -> None:
+    fields = one_pod(order)
+    fields["offer"] = replace(fields["offer"], volume=PodVolume.MEMORY)
+    with real_cluster(**fields) as runtimes, closing(Kube()) as kube:
+        runner = PodRunner(runtimes, kube, order)
+        runner.prepare("cat /dev/zero > /w/big", **TRANSFERS)
+        runner.bring_inputs()
+        runner.start("x0")
+
+        result = runner.result("x0")
+
+        assert (result.exit_code, result.code) == (1, ReasonCode.DISK_FULL)
+        assert "executors[0]: no space was left" in result.notice
+        runner.check_nothing_is_left()
 
 
 def test_an_image_that_is_not_there_names_its_step(runner: PodRunner) -> None:

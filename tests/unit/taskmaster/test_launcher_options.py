@@ -20,6 +20,7 @@ def options(
 
 def test_a_redirect_outside_every_mount_goes_into_the_volume_at_once() -> None:
     assert options(stdout="/a[1].txt", collect=("/a[[]1].txt", "/*.log")) == [
+        *("--disk", "/vol"),
         *("--stdout", "/vol/a[1].txt"),
         *("--collect", "/*.log", "/vol"),
     ]
@@ -27,6 +28,7 @@ def test_a_redirect_outside_every_mount_goes_into_the_volume_at_once() -> None:
 
 def test_a_redirect_into_a_mount_stays_where_it_is() -> None:
     assert options(stderr="/w/err", collect=("/out.txt",)) == [
+        *("--disk", "/vol"),
         *("--stderr", "/w/err"),
         *("--collect", "/out.txt", "/vol"),
     ]
@@ -38,6 +40,7 @@ def test_outputs_are_made_readable_where_they_lie_in_the_volume() -> None:
         collect=("/a[[]1].txt", "/*.log"),
         outputs=("/a[[]1].txt", "/*.log", "/w/out"),
     ) == [
+        *("--disk", "/vol"),
         *("--stdout", "/vol/a[1].txt"),
         *("--collect", "/*.log", "/vol"),
         *("--readable", "/vol/a[[]1].txt"),
@@ -53,5 +56,20 @@ def test_more_outputs_than_a_command_line_holds_are_named_by_what_holds_them() -
     mounted = options(outputs=outputs, mounts=mounts)
     collected = options(outputs=outputs, mounts=mounts, collect=("/x",))
 
-    assert mounted == ["--readable", "/w[[]1]", "--readable", "/in"]
-    assert collected == ["--collect", "/x", "/vol", *mounted, "--readable", "/vol"]
+    disk = ["--disk", "/w[1]"]
+    readable = ["--readable", "/w[[]1]", "--readable", "/in"]
+    assert mounted == disk + readable
+    assert collected == [
+        *disk,
+        *("--collect", "/x", "/vol"),
+        *readable,
+        *("--readable", "/vol"),
+    ]
+
+
+def test_the_disk_to_look_at_is_that_of_the_first_mount() -> None:
+    assert options(mounts=(Mount(path="/w"), Mount(path="/v")))[:2] == ["--disk", "/w"]
+
+
+def test_there_is_no_disk_to_look_at_without_files() -> None:
+    assert options() == []

@@ -110,6 +110,7 @@ ENGINES: dict[str, Runtime] = {
     name: EVERYWHERE[name] for name in ("a container", "a pod")
 }
 MEMORY = "executors[1]: ran out of memory: limit 64 MiB"
+FULL = "executors[1]: no space was left for the task's files; ask for more disk_gb"
 
 RESULTS: dict[str, tuple[dict[str, Runtime], End, int, str]] = {
     "success": (EVERYWHERE, End(code=0, report=make_report(0)), 0, ""),
@@ -130,6 +131,18 @@ RESULTS: dict[str, tuple[dict[str, Runtime], End, int, str]] = {
         End(code=127, report=make_report(127, error="x: not found")),
         127,
         "executors[1]: x: not found",
+    ),
+    "a disk that was full": (
+        ENGINES,
+        End(code=1, report=make_report(1, disk_full=True)),
+        1,
+        FULL,
+    ),
+    "a disk that was full, and an output that could not be collected": (
+        ENGINES,
+        End(code=1, report=make_report(1, disk_full=True, error="collect: /a: failed")),
+        1,
+        FULL.replace(": ", ": collect: /a: failed; "),
     ),
     "a program that killed itself": (
         EVERYWHERE,
@@ -214,6 +227,7 @@ def test_a_result(end_in: Runtime, end: End, code: int, notice: str) -> None:
     assert (result.exit_code, result.notice) == (code, notice)
     assert (result.error, result.lost) == ("", False)
     assert (result.code is ReasonCode.OUT_OF_MEMORY) == ("out of memory" in notice)
+    assert (result.code is ReasonCode.DISK_FULL) == ("no space" in notice)
 
 
 UNSEEN = "its end was not observed"

@@ -96,7 +96,7 @@ def test_every_part_of_an_executor_is_in_its_container() -> None:
         "Image": "quay.io/bio/tool:1",
         "Entrypoint": ["/.tesk/launcher"],
         "Cmd": [
-            *("--chdir", "/w", "--stdin", "/w/in"),
+            *("--disk", "/etc/x", "--chdir", "/w", "--stdin", "/w/in"),
             *("--stdout", "/w/out", "--stderr", "/w/err"),
             *("--collect", "/result.txt", "/.tesk/volume"),
             *("--collect", "/opt/*.log", "/.tesk/volume"),

@@ -2,6 +2,8 @@
 
 import json
 import os
+import shutil
+import subprocess
 import sys
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -156,3 +158,41 @@ def test_the_result_of_an_inspection_counts(launch: Launch, tmp_path: Path) -> N
 def logged(report: Path) -> tuple[int | None, int | None]:
     told = json.loads(report.read_text())
     return told.get("stdout_logged"), told.get("stderr_logged")
+
+
+# What fills the disk, and what the report says then.
+FILLS = {
+    "a disk without space": ("cat /dev/zero > big", "size=2m", True),
+    "a disk without room for one more file": (
+        "touch a b c",
+        "size=2m,nr_inodes=3",
+        True,
+    ),
+    "a disk that has space left": ("head -c 65536 /dev/zero > small", "size=2m", False),
+    "space that was given back": ("cat /dev/zero > big; rm big", "size=2m", False),
+    "a command that succeeds": ("cat /dev/zero > big; exit 0", "size=2m", False),
+}
+
+
+@pytest.mark.parametrize(("fills", "size", "told"), FILLS.values(), ids=FILLS)
+def test_a_failed_command_tells_of_a_full_disk(
+    binary: Path, tmp_path: Path, fills: str, size: str, *, told: bool
+) -> None:
+    unshare = shutil.which("unshare")
+    if not unshare or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
+        pytest.skip("this machine makes no mount namespaces (unshare)")
+    disk, report = tmp_path / "disk", tmp_path / "report"
+    disk.mkdir()
+    mounted = f'mount -t tmpfs -o {size} none "$0" && cd "$0" && exec "$@"'
+    command = ("--disk", disk, "--report", report, "--", "sh", "-c", f"{fills}\nexit 3")
+
+    subprocess.run(
+        [unshare, "-rm", "sh", "-c", mounted, disk, binary, *command],
+        check=False,
+        stderr=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+    written = json.loads(report.read_text())
+    assert written["exit_code"] == (0 if "exit 0" in fills else 3)
+    assert written.get("disk_full", False) == told

@@ -21,7 +21,7 @@ _OVERHEAD_PER_PATTERN = 48  # the option, two pointers, the path of the volume
 def launcher_options(
     step: ExecutorStep, *, volume: str, outputs: Sequence[str]
 ) -> Sequence[str]:
-    """Return the options for working directory, redirects and outputs.
+    """Return the options for the task's disk, working directory, redirects and outputs.
 
     A redirect outside every mount is written into the volume at once: a user that
     is not root may not write to ``/``. So stdin is read from there first.
@@ -41,7 +41,9 @@ def launcher_options(
     def redirect_path(path: str | None) -> str | None:
         return f"{volume}{path}" if path in direct else path
 
+    disk = step.mounts[0].path if step.mounts else volume if step.collect else None
     options = (
+        ("--disk", disk),
         ("--chdir", executor.workdir),
         ("--stdin", f"{volume}{executor.stdin}" if step.stdin_in_volume else None),
         ("--stdin", executor.stdin),

@@ -31,6 +31,7 @@ class _ReportDocument(msgspec.Struct):
     cpu_seconds: Annotated[float, Meta(ge=0, le=MAX_CPU_SECONDS)] | None = None
     terminated: bool = False
     skipped: bool = False
+    disk_full: bool = False
     turn: str = ""
     error: str = ""
     stdout_logged: _LoggedSize | None = None
@@ -62,6 +63,7 @@ def parse_report(text: bytes) -> Report | InvalidReport | None:
         cpu_seconds=written.cpu_seconds,
         terminated=written.terminated,
         skipped=written.skipped,
+        disk_full=written.disk_full,
         turn=written.turn,
         error="".join(c if c.isprintable() else "\ufffd" for c in written.error),
         logged=_logged_bytes(written),

@@ -23,6 +23,8 @@ INVALID_REPORT: Final = (
     "the launcher's report was overwritten, so that its exit code alone is known"
 )
 
+_DISK_FULL = "no space was left for the task's files; ask for more disk_gb"
+
 _UNSEEN = Reason(
     ReasonCode.NODE_LOST, "its end was not observed, as when its machine or node fails"
 )
@@ -95,6 +97,7 @@ class Report:
         cpu_seconds: Of the command and what it waited for; None if not known.
         terminated: A SIGTERM came from outside the container.
         skipped: Its command did not run, as a step before it has failed.
+        disk_full: It failed, and no space was left for the task's files.
         turn: The step that ended, where its container has two; else "".
         logged: What it gave to the container's log; None if it does not know, or
             is of a release that did not tell.
@@ -107,6 +110,7 @@ class Report:
     cpu_seconds: float | None = None
     terminated: bool = False
     skipped: bool = False
+    disk_full: bool = False
     turn: str = ""
     error: str = ""
     logged: LoggedBytes | None = None
@@ -205,12 +209,25 @@ def _judge_report(observed: Termination, report: Report, ram: int) -> StepResult
         cpu_seconds=report.cpu_seconds,
         max_memory_bytes=report.max_rss,
         notice=_notice(
-            observed, format_memory_limit(ram) if was_short else report.error
+            observed,
+            format_memory_limit(ram) if was_short else _describe_failure(report),
         ),
-        code=ReasonCode.OUT_OF_MEMORY if was_short else ReasonCode.NONE,
+        code=_code_of(report, was_short=was_short),
         metadata=observed.metadata,
         image_digest=observed.image_digest,
     )
+
+
+def _describe_failure(report: Report) -> str:
+    """Return what is known of a failure beside the exit code; "" if nothing is."""
+    full = _DISK_FULL if report.disk_full else ""
+    return "; ".join(text for text in (report.error, full) if text)
+
+
+def _code_of(report: Report, *, was_short: bool) -> ReasonCode:
+    if was_short:
+        return ReasonCode.OUT_OF_MEMORY
+    return ReasonCode.DISK_FULL if report.disk_full else ReasonCode.NONE
 
 
 def _judge_filer(observed: Termination) -> StepResult:
