@@ -18,7 +18,7 @@ ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test chaos azurite nginx kueue promtool fuzz e2e e2e-pod-faults soak check check-alone screenshots bench protos configuration \
+.PHONY: help run serve test test-long chaos azurite nginx kueue promtool fuzz e2e e2e-pod-faults soak check check-alone screenshots bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -33,7 +33,10 @@ serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 	@exec $(BIN)/tesk serve
 
 test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
-	$(BIN)/python -m pytest -m "not cluster and not chaos" $(ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not chaos and not long" $(ARGS)
+
+test-long: .venv/.stamp-dev ## Likewise, those that take long and differ little from one that `make test` has.
+	$(BIN)/python -m pytest -m "long and not cluster" $(ARGS)
 
 chaos: .venv/.stamp-dev ## Kill schedulers at each of their writes and actions, on both databases (minutes).
 	$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)

@@ -165,7 +165,10 @@ def _delays(
 
 
 def fill_queue(stack: ScaleStack, count: int, running: int) -> None:
-    """Queue tasks of many owners that run for a minute; wait until many run."""
+    """Queue tasks of many owners that run for a minute; wait until nearly all run.
+
+    Some have always just ended: the places of all of them are never taken at once.
+    """
     address = f"127.0.0.1:{stack.ports[0]}"
     queue(address, stack.token, count, seconds=60)
-    wait_for(stack, "tasks_running", running)
+    wait_for(stack, "tasks_running", 0.95 * running)

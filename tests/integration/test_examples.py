@@ -73,7 +73,10 @@ WANTS = {
 
 @pytest.fixture(
     scope="module",
-    params=["sandbox", pytest.param("container", marks=pytest.mark.engine)],
+    params=[
+        "sandbox",
+        pytest.param("container", marks=[pytest.mark.engine, pytest.mark.long]),
+    ],
 )
 def place(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

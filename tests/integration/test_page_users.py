@@ -120,8 +120,15 @@ def test_admins_see_everybody_by_name_and_no_name_runs(
         assert root.title() != "1"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1280, "light"),
+        (390, "dark"),
+        pytest.param(1280, "dark", marks=pytest.mark.long),
+        pytest.param(390, "light", marks=pytest.mark.long),
+    ],
+)
 def test_every_page_is_accessible(
     browser: Browser, stack: Stack, scheme: Literal["light", "dark"], width: int
 ) -> None:
