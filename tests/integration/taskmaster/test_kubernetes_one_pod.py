@@ -202,8 +202,7 @@ def test_a_volume_in_memory_that_is_full_is_told(order: str) -> None:
     fields["offer"] = replace(fields["offer"], volume=PodVolume.MEMORY)
     with real_cluster(**fields) as runtimes, closing(Kube()) as kube:
         runner = PodRunner(runtimes, kube, order)
-        runner.prepare("cat /dev/zero > /w/big", **TRANSFERS)
-        runner.bring_inputs()
+        runner.prepare("cat /dev/zero > /w/big", outputs=OUTPUTS)
         runner.start("x0")
 
         result = runner.result("x0")

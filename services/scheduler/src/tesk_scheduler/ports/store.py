@@ -64,6 +64,9 @@ class TaskChanges(Protocol):
             ConflictError: A stored task differs from its ``before``.
         """
 
+    def pass_through(self, before: TaskRecord, after: TaskRecord) -> None:
+        """Add a state to the feed that a task has left again when it is saved."""
+
     def add_lines(
         self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
     ) -> None:

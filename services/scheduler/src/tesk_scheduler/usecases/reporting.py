@@ -68,6 +68,7 @@ def _apply_all(
     # Locked together, or two transactions might wait for each other.
     before = tx.records(ids | named_candidates(events))
     after: dict[TaskId, TaskRecord] = dict(before)
+    told = dict(before)
     verdicts = [EventVerdict.REFUSED] * len(events)
     in_order = sorted(
         range(len(events)), key=lambda n: (events[n].attempt, events[n].sequence)
@@ -83,6 +84,9 @@ def _apply_all(
             write_effect(tx, effect)
             call_cache.note(tx, event, effect.record)
             _announce_leftovers(tx, event)
+            if record.state not in (effect.record.state, told[record.id].state):
+                tx.pass_through(told[record.id], record)
+                told[record.id] = record
             after[record.id] = effect.record
     changed = [
         (before[task_id], record)

@@ -157,6 +157,12 @@ class SqlTaskChanges:
         found = (change_of(before, after) for before, after in changes)
         self.state_changes += filter(None, found)
 
+    def pass_through(self, before: TaskRecord, after: TaskRecord) -> None:
+        """Add it before what ``save_all`` will add."""
+        change = change_of(before, after)
+        if change is not None:
+            self.state_changes.append(change)
+
     def add_lines(
         self, seq: int, lines: Sequence[str], *, source: str = "", last: bool = False
     ) -> None:
