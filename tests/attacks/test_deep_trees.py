@@ -18,6 +18,7 @@ from builders.tasks import make_assigned_task
 from fakes.taskmaster_engine import RecordingEngine
 from files.deep_trees import make_deep
 from programs.descriptors import few_descriptors
+from programs.namespaces import mount_namespace
 from taskmasters.running import (
     ATTEMPT,
     TaskmasterHarness,
@@ -179,11 +180,8 @@ def test_mounts_in_a_tree_are_left_alone(tmp_path: Path) -> None:
 
 def in_a_namespace(code: str, *paths: Path) -> "subprocess.CompletedProcess[str]":
     """Run code that may mount; skip where nobody may."""
-    unshare = shutil.which("unshare")
-    if not unshare or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
-        pytest.skip("this machine makes no user namespaces")
     return subprocess.run(
-        [unshare, "-rm", sys.executable, "-c", code, *map(str, paths)],
+        [*mount_namespace(), sys.executable, "-c", code, *map(str, paths)],
         capture_output=True,
         text=True,
         check=False,

@@ -18,7 +18,7 @@ _NAME = "root"
 _CALL = timedelta(seconds=5)
 _HELD = pb.Subject(kind=pb.SUBJECT_KIND_USER, name=OWNERS[0])
 _PAUSE = 0.1  # seconds between two rounds, so that clients get on
-_DRAINING = 10  # in each so manieth round: a new taskmaster takes the machine a second
+_DRAINING = 10  # rounds from one to the next: a new taskmaster takes a second to start
 _SOME = 20  # tasks
 
 

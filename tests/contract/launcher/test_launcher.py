@@ -4,7 +4,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,17 +139,25 @@ def test_a_taskmaster_that_cannot_be_started_is_an_error(tmp_path: Path) -> None
     assert set(launcher.alive()) == set()
 
 
-@pytest.fixture
-def orphan(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+@contextmanager
+def started_elsewhere(
+    folder: Path, program: str = STAYS
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Start a taskmaster that no launcher knows, as if its scheduler was killed."""
-    environment = {"FOLDER": str(tmp_path), "TESK_TASKMASTER_ID": "tm-1"}
+    environment = {"FOLDER": str(folder), "TESK_TASKMASTER_ID": "tm-1"}
     with subprocess.Popen(
-        [sys.executable, "-c", STAYS], env=environment, stdout=subprocess.PIPE
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         yield process
         process.kill()
+
+
+@pytest.fixture
+def orphan(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with started_elsewhere(tmp_path) as process:
+        yield process
 
 
 def test_a_successor_adopts_and_can_end_what_lives(
@@ -171,18 +179,12 @@ def test_one_that_has_not_yet_written_its_pid_is_killed(tmp_path: Path) -> None:
     late = STAYS.replace(
         "file.write", 'print("ready", flush=True); time.sleep(0.5); file.write'
     ).replace("signal", "signal, time", 1)
-    environment = {"FOLDER": str(tmp_path), "TESK_TASKMASTER_ID": "tm-1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", late], env=environment, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
+    with started_elsewhere(tmp_path, late):
         launcher = local(tmp_path, threading.Event())
         killing = threading.Thread(target=launcher.kill, args=["tm-1"], daemon=True)
         killing.start()
         killing.join(60)
         is_killed = not killing.is_alive()
-        process.kill()
 
     assert is_killed
 

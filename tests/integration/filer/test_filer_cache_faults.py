@@ -13,6 +13,7 @@ import pytest
 
 from fakes.filer_process import FilerRun
 from fakes.filer_scheduler import TransferRecord, transfer_server
+from programs.namespaces import mount_namespace
 from servers.http import HttpFiles, http_server
 from tesk_model.task import Input
 
@@ -148,9 +149,6 @@ os.execv(command[0], command)
 
 
 def test_a_full_disk_of_the_cache_costs_nothing_but_the_copy(tasks: Tasks) -> None:
-    unshare = shutil.which("unshare")
-    if not unshare or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
-        pytest.skip("this machine makes no mount namespaces (unshare)")
     tasks.cache.mkdir()
     run = FilerRun(
         tasks.folder,
@@ -160,7 +158,7 @@ def test_a_full_disk_of_the_cache_costs_nothing_but_the_copy(tasks: Tasks) -> No
             "TESK_FILER_CACHE_FROM": "1",
         },
         launcher=(
-            *(unshare, "-rm", sys.executable, "-c", ON_A_SMALL_DISK),
+            *(*mount_namespace(), sys.executable, "-c", ON_A_SMALL_DISK),
             *(str(tasks.cache), "1m"),
         ),
     )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from programs.namespaces import mount_namespace
 from taskmasters.launcher import MARK, Launch, python, writes
 
 
@@ -178,16 +178,13 @@ FILLS = {
 def test_a_failed_command_tells_of_a_full_disk(
     binary: Path, tmp_path: Path, fills: str, size: str, *, told: bool
 ) -> None:
-    unshare = shutil.which("unshare")
-    if not unshare or subprocess.run([unshare, "-rm", "true"], check=False).returncode:
-        pytest.skip("this machine makes no mount namespaces (unshare)")
     disk, report = tmp_path / "disk", tmp_path / "report"
     disk.mkdir()
     mounted = f'mount -t tmpfs -o {size} none "$0" && cd "$0" && exec "$@"'
     command = ("--disk", disk, "--report", report, "--", "sh", "-c", f"{fills}\nexit 3")
 
     subprocess.run(
-        [unshare, "-rm", "sh", "-c", mounted, disk, binary, *command],
+        [*mount_namespace(), "sh", "-c", mounted, disk, binary, *command],
         check=False,
         stderr=subprocess.DEVNULL,
         timeout=60,
