@@ -18,7 +18,25 @@ COUNT_AND_WAIT = (
     "echo run >> /vol/count; touch /vol/started; "
     "while [ ! -e /vol/go ]; do sleep 0.05; done; cat /vol/count > /out/count"
 )
-SERVICES = ["scheduler", "api", "taskmaster"]
+SERVICES = ("scheduler", "api", "taskmaster")
+
+
+def each_killed(*services: str) -> pytest.MarkDecorator:
+    """Run a test for each of ``services`` that it kills, on each engine.
+
+    A scheduler and an api do not know which engine they serve: of these, one is enough
+    each time.
+    """
+    cases = [pytest.param("sandbox", each, id=f"sandbox-{each}") for each in services]
+    for each in services:
+        marks = [pytest.mark.engine]
+        if each in ("scheduler", "api"):
+            marks.append(pytest.mark.long)
+        case = pytest.param("container", each, marks=marks, id=f"container-{each}")
+        cases.append(case)
+    return pytest.mark.parametrize(
+        ("own_stack", "service"), cases, indirect=["own_stack"]
+    )
 
 
 def counting_task(url: str) -> Task:
@@ -60,7 +78,7 @@ def check(task: Task, gate: Gate) -> None:
     assert (told.count("inputs"), told.count("outputs")) == (1, 1), told
 
 
-@pytest.mark.parametrize("service", ["scheduler", "api"])
+@each_killed("scheduler", "api")
 def test_killed_straight_after_the_answer(
     service: str, own_stack: Stack, gate: Gate
 ) -> None:
@@ -75,7 +93,7 @@ def test_killed_straight_after_the_answer(
     check(own_stack.finish(task_id), gate)
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "filer"])
+@each_killed(*SERVICES, "filer")
 def test_killed_while_inputs_arrive(service: str, own_stack: Stack, gate: Gate) -> None:
     gate.files["/a"] = b"input"
     task_id = own_stack.create(counting_task(gate.url))
@@ -89,7 +107,7 @@ def test_killed_while_inputs_arrive(service: str, own_stack: Stack, gate: Gate) 
     check(own_stack.finish(task_id), gate)
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@each_killed(*SERVICES)
 def test_killed_while_an_executor_runs(
     service: str, own_stack: Stack, gate: Gate
 ) -> None:
@@ -105,7 +123,7 @@ def test_killed_while_an_executor_runs(
     check(own_stack.finish(task_id), gate)
 
 
-@pytest.mark.parametrize("service", [*SERVICES, "filer"])
+@each_killed(*SERVICES, "filer")
 def test_killed_while_outputs_leave(service: str, own_stack: Stack, gate: Gate) -> None:
     gate.files["/a"] = b"input"
     gate.open.set()
