@@ -18,7 +18,7 @@ ARGS =
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test test-long chaos azurite nginx kueue promtool fuzz e2e e2e-pod-faults soak check check-alone screenshots bench protos configuration \
+.PHONY: help run serve test test-long chaos azurite nginx kueue promtool fuzz e2e e2e-long soak check check-alone screenshots bench protos configuration \
   chart-reference manifest manifest-template \
   images load launcher setup format lint types imports dependencies generated clean
 
@@ -59,10 +59,10 @@ fuzz: .venv/.stamp-dev ## Send the API whatever can be made up, for $FUZZ_SECOND
 e2e: .venv/.stamp-dev ## Run the tests of the cluster of $KUBECONFIG; SKIP_IMAGES=1: its images are there.
 	@[ -n "$(SKIP_IMAGES)" ] || $(MAKE) --no-print-directory images load
 	@[ -n "$(SKIP_IMAGES)" ] || { tests/cluster/images.sh build && tests/cluster/images.sh load; }
-	scripts/e2e.sh "cluster and not pod_faults" $(E2E_WORKERS) $(ARGS)
+	scripts/e2e.sh "cluster and not long" $(E2E_WORKERS) $(ARGS)
 
-e2e-pod-faults: .venv/.stamp-dev ## Likewise, those of faults of the pod layout, once more in each order (long); the images are there.
-	scripts/e2e.sh pod_faults $(E2E_WORKERS) --dist=loadfile $(ARGS)
+e2e-long: .venv/.stamp-dev ## Likewise, what takes long: among others faults and scenarios in the other layouts; the images are there.
+	scripts/e2e.sh "cluster and long" $(E2E_WORKERS) --dist=loadfile $(ARGS)
 
 soak: .venv/.stamp-dev ## 2,000 tasks and an upgrade on the cluster of $KUBECONFIG, whose images are there.
 	TESK_BURST=2000 $(BIN)/python -m pytest tests/e2e/test_cluster_capacity.py -k burst $(ARGS)

@@ -16,9 +16,12 @@ PODS = LAYOUTS[1:]
 
 FAULTS = (
     LAYOUTS[0],
-    *(pytest.param(each, marks=pytest.mark.pod_faults) for each in PODS),
+    *(pytest.param(each, marks=pytest.mark.long) for each in PODS),
 )
 """Likewise, for tests of faults, which take long: those of pods run by themselves."""
+
+SCENARIOS = (*LAYOUTS[:2], pytest.param(LAYOUTS[2], marks=pytest.mark.long))
+"""Likewise, for the scenarios: steps of a sequence have tests of their own."""
 
 _POD = "pod"
 _FILER = "filer"  # of both transfers, if all steps start together

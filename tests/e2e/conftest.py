@@ -16,7 +16,7 @@ import pytest
 
 from cluster.gated_storage import GatedStorage, gated_storage_in
 from cluster.kube import Kube
-from cluster.layouts import FAULTS, LAYOUTS, layout_values
+from cluster.layouts import FAULTS, SCENARIOS, layout_values
 from cluster.object_storage import object_storage_in
 from cluster.reference_claim import (
     fill_reference,
@@ -100,7 +100,7 @@ def tesk(tesk_with_layout: Callable[[str], Release]) -> Release:
     return tesk_with_layout("jobs")
 
 
-@pytest.fixture(scope="module", params=LAYOUTS)
+@pytest.fixture(scope="module", params=SCENARIOS)
 def tesk_in_each_layout(
     request: pytest.FixtureRequest, tesk_with_layout: Callable[[str], Release]
 ) -> Release:

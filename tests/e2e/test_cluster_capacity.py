@@ -71,6 +71,7 @@ def revisions(release: Release) -> set[str]:
     return {pod["metadata"]["labels"]["tesk/revision"] for pod in pods}
 
 
+@pytest.mark.long
 def test_a_burst_ends_and_an_upgrade_in_its_middle_counts_at_once(
     crowded: Release,
 ) -> None:

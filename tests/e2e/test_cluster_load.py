@@ -14,6 +14,7 @@ LINES = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.alone
 def test_fifty_tasks_at_once_with_a_thousand_lines_each(tesk: Release) -> None:
     ids = {

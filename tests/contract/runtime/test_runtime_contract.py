@@ -125,20 +125,26 @@ KITS: dict[str, Callable[[Path], AbstractContextManager[Runtimes]]] = {
     "kubernetes-fake-together": partial(kubernetes_fake_runtimes, order="together"),
     "kubernetes-fake-sequence": partial(kubernetes_fake_runtimes, order="sequence"),
 }
-CLUSTER_KITS: dict[str, Callable[[Path], AbstractContextManager[Runtimes]]] = {
-    "kubernetes": kubernetes_runtimes,
-    "kubernetes-together": partial(kubernetes_runtimes, order="together"),
-    "kubernetes-sequence": partial(kubernetes_runtimes, order="sequence"),
-}
+# The end-to-end tests run every scenario with all steps together.
+CLUSTER_KITS = [
+    pytest.param(kubernetes_runtimes, id="kubernetes", marks=pytest.mark.cluster),
+    pytest.param(
+        partial(kubernetes_runtimes, order="together"),
+        id="kubernetes-together",
+        marks=[pytest.mark.cluster, pytest.mark.long],
+    ),
+    pytest.param(
+        partial(kubernetes_runtimes, order="sequence"),
+        id="kubernetes-sequence",
+        marks=pytest.mark.cluster,
+    ),
+]
 
 
 @pytest.fixture(
     params=[
         *(pytest.param(make, id=name) for name, make in KITS.items()),
-        *(
-            pytest.param(make, id=name, marks=pytest.mark.cluster)
-            for name, make in CLUSTER_KITS.items()
-        ),
+        *CLUSTER_KITS,
     ]
 )
 def runtimes(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Runtimes]:

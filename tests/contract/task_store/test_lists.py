@@ -148,7 +148,7 @@ def test_a_page_can_be_read_whole(filled: TaskStore) -> None:
     assert all(task.document for task in whole)
 
 
-DENSE = {
+DENSE: dict[str, dict[str, Any]] = {
     "a tag": {"tags": [("all", "yes")]},
     "any value": {"tags": [("all", "")]},
     "a prefix": {"name_prefix": "n"},

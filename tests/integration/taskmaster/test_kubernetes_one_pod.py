@@ -181,6 +181,12 @@ def test_running_out_of_memory_is_of_the_step(runner: PodRunner) -> None:
     runner.check_nothing_is_left()
 
 
+# The kubelet looks once a minute.
+@pytest.mark.parametrize(
+    "runner",
+    ["together", pytest.param("sequence", marks=pytest.mark.long)],
+    indirect=True,
+)
 def test_more_files_than_were_asked_for_end_the_task_for_good(
     runner: PodRunner,
 ) -> None:
