@@ -8,6 +8,7 @@ import pytest
 
 from builders.scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.errors import UnavailableError
+from tesk_model.names import Attempt
 from tesk_model.quantities import ByteCount
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
@@ -18,7 +19,7 @@ from tesk_scheduler.domain.dimensions import GPU
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.initializing import Commitments, InitializingTask
 from tesk_scheduler.domain.quota import Usage
-from tesk_scheduler.domain.records import UnassignedAttempt
+from tesk_scheduler.domain.records import AssignedAttempt, UnassignedAttempt
 from tesk_scheduler.domain.taskmaster_reasons import full_reason
 from tesk_scheduler.domain.transitions import admitted, requeued, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -61,6 +62,29 @@ def test_assigned_attempts_are_counted(busy: TaskStore) -> None:
     assert busy.fleet() == [replace(TM, assigned=2)]
     assert [record.id for record in busy.assigned("tm-1")] == ["t-1", "t-2"]
     assert busy.assigned("tm-2") == []
+
+
+def test_of_assigned_attempts_is_read_what_orders_follow_from(busy: TaskStore) -> None:
+    stop = Reason(ReasonCode.CANCELED, "by an operator")
+
+    def unit(tx: Transaction) -> None:
+        record = tx.records([TaskId("t-2")])[TaskId("t-2")]
+        tx.save(record, replace(record, inputs_finished=True, stop=stop))
+
+    busy.write(unit)
+
+    runs = AssignedAttempt(
+        attempt=Attempt(TaskId("t-1"), 1),
+        state=TaskState.INITIALIZING,
+        inputs_finished=False,
+        outputs_finished=False,
+        stop_code=ReasonCode.NONE,
+    )
+    stopped = runs._replace(
+        attempt=Attempt(TaskId("t-2"), 1), inputs_finished=True, stop_code=stop.code
+    )
+    assert busy.assigned_attempts("tm-1") == [runs, stopped]
+    assert busy.assigned_attempts("tm-2") == []
 
 
 def test_a_taskmaster_is_read_alone(busy: TaskStore) -> None:

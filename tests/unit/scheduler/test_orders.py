@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from builders.scheduler_tasks import NOON, make_record
 from tesk_model.names import Attempt
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.orders import (
@@ -21,7 +22,7 @@ from tesk_scheduler.domain.orders import (
     record_given,
 )
 from tesk_scheduler.domain.progress import Direction
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.records import AssignedAttempt, TaskRecord
 from tesk_scheduler.domain.transitions import admitted, canceled
 
 FIRST = Attempt(TaskId("t-1"), 1)
@@ -33,6 +34,17 @@ OVER = replace(RUNS, state=TaskState.COMPLETE)
 ARRIVED = replace(RUNS, inputs_finished=True)
 EXECUTES = replace(ARRIVED, state=TaskState.RUNNING)
 UPLOADED = replace(EXECUTES, outputs_finished=True)
+
+
+def assigned_attempt(record: TaskRecord) -> AssignedAttempt:
+    return AssignedAttempt(
+        attempt=Attempt(record.id, record.attempt),
+        state=record.state,
+        inputs_finished=record.inputs_finished,
+        outputs_finished=record.outputs_finished,
+        stop_code=record.stop.code,
+    )
+
 
 CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
     "nothing": ([], set(), []),
@@ -47,6 +59,11 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
         [CANCELING],
         set(),
         [Order(FIRST)],
+    ),
+    "one that an operator or a rule ends is to stop": (
+        [replace(RUNS, stop=Reason(ReasonCode.RUN_TIME_EXCEEDED))],
+        {FIRST},
+        [Order(FIRST, StopReason.CANCELED)],
     ),
     "one that is over is held until it is released": ([OVER], {FIRST}, []),
     "an attempt that is not assigned any more is stopped": (
@@ -96,7 +113,9 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
 def test_orders(
     records: list[TaskRecord], held: set[Attempt], want: list[Order]
 ) -> None:
-    assert plan_orders(records, frozenset(held)) == want
+    assigned = list(map(assigned_attempt, records))
+
+    assert plan_orders(assigned, frozenset(held)) == want
 
 
 def test_an_attempt_never_started_if_nothing_was_reported_before_its_cancel() -> None:
@@ -144,12 +163,13 @@ ATTEMPTS = st.sampled_from([FIRST, SECOND, OTHER])
 def test_an_obedient_taskmaster_has_its_assignments_and_gets_no_more_orders(
     records: list[TaskRecord], held: frozenset[Attempt]
 ) -> None:
-    orders = plan_orders(records, held)
+    assigned = list(map(assigned_attempt, records))
+    orders = plan_orders(assigned, held)
 
     taken = {order.attempt for order in orders if order.stop is None}
     let_go = {o.attempt for o in orders if o.stop is StopReason.REASSIGNED}
     then = (held | taken) - let_go
-    assert then == {Attempt(each.id, each.attempt) for each in records}
+    assert then == {each.attempt for each in assigned}
     assert all(
-        order.stop is StopReason.CANCELED for order in plan_orders(records, then)
+        order.stop is StopReason.CANCELED for order in plan_orders(assigned, then)
     )

@@ -19,7 +19,11 @@ from tesk_scheduler.domain.attempt_rules import RepeatedFailures
 from tesk_scheduler.domain.calls import CallCandidate
 from tesk_scheduler.domain.progress import Direction
 from tesk_scheduler.domain.quota import Demand
-from tesk_scheduler.domain.records import Document, TaskRecord
+from tesk_scheduler.domain.records import (
+    AssignedAttempt,
+    Document,
+    TaskRecord,
+)
 
 # Seconds after which an order without effect is given again.
 REPEAT_AFTER = 2.0
@@ -97,26 +101,26 @@ GivenOrders = Mapping[Order, float]
 
 
 def plan_orders(
-    records: Iterable[TaskRecord], held: frozenset[Attempt]
+    assigned: Iterable[AssignedAttempt], held: frozenset[Attempt]
 ) -> Sequence[Order]:
     """List the orders to a taskmaster.
 
     Args:
-        records: What is assigned to it, oldest first.
+        assigned: What is assigned to it, oldest first.
         held: What it reports to hold.
     """
     orders: list[Order] = []
-    assigned = set()
-    for record in records:
-        attempt = Attempt(record.id, record.attempt)
-        assigned.add(attempt)
+    known = set()
+    for each in assigned:
+        attempt = each.attempt
+        known.add(attempt)
         if attempt not in held:
             orders.append(Order(attempt))
-        elif is_stopped(record):
+        elif _is_stopped(each):
             orders.append(Order(attempt, StopReason.CANCELED))
-        elif finished := _finished(record):
+        elif finished := _finished(each):
             orders.append(Order(attempt, finished=finished))
-    gone = sorted(held - assigned)
+    gone = sorted(held - known)
     return orders + [Order(attempt, StopReason.REASSIGNED) for attempt in gone]
 
 
@@ -135,23 +139,23 @@ def record_given(
     }
 
 
-def is_stopped(record: TaskRecord) -> bool:
-    """Tell whether the present attempt is to be stopped and deleted."""
-    return record.state in _STOPPED or (
-        record.attempt_runs and record.stop.code != ReasonCode.NONE
-    )
-
-
 def never_started(record: TaskRecord) -> bool:
     """Tell whether a canceled attempt was never started by a taskmaster."""
     return record.state is TaskState.CANCELING and record.last_sequence == 0
 
 
-def _finished(record: TaskRecord) -> Direction | None:
+def _is_stopped(assigned: AssignedAttempt) -> bool:
+    """Tell whether an attempt is to be stopped and deleted."""
+    return assigned.state in _STOPPED or (
+        assigned.runs and assigned.stop_code is not ReasonCode.NONE
+    )
+
+
+def _finished(assigned: AssignedAttempt) -> Direction | None:
     """Return the transfer after which an attempt has not gone on yet, as far as known."""
-    if record.state is TaskState.INITIALIZING and record.inputs_finished:
+    if assigned.state is TaskState.INITIALIZING and assigned.inputs_finished:
         return Direction.INPUTS
-    if record.state is TaskState.RUNNING and record.outputs_finished:
+    if assigned.state is TaskState.RUNNING and assigned.outputs_finished:
         return Direction.OUTPUTS
     return None
 

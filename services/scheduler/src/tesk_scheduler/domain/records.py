@@ -185,6 +185,25 @@ class UnassignedAttempt:
         return _attempt_runs(self.attempt, self.state)
 
 
+class AssignedAttempt(NamedTuple):
+    """An attempt that its taskmaster has not released, as far as orders follow from it.
+
+    Attributes:
+        stop_code: Why it is to be stopped; NONE: it is not.
+    """
+
+    attempt: Attempt
+    state: TaskState
+    inputs_finished: bool
+    outputs_finished: bool
+    stop_code: ReasonCode
+
+    @property
+    def runs(self) -> bool:
+        """Tell whether it has not come to its end."""
+        return _attempt_runs(self.attempt.number, self.state)
+
+
 class TaskSummary(NamedTuple):
     """What a MINIMAL view shows of a task, and its owner."""
 

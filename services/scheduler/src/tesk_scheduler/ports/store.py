@@ -13,6 +13,7 @@ from tesk_scheduler.domain.occurrences import Occurrence
 from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
+    AssignedAttempt,
     Document,
     ExecutorLogChange,
     NewTask,
@@ -296,6 +297,9 @@ class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
 
     def assigned(self, taskmaster_id: str) -> list[TaskRecord]:
         """List the attempts of a taskmaster that are not released."""
+
+    def assigned_attempts(self, taskmaster_id: str) -> list[AssignedAttempt]:
+        """List them as far as orders follow from them, oldest first."""
 
     def record(self, task_id: TaskId) -> TaskRecord | None:
         """Read one record."""

@@ -1,7 +1,7 @@
 """Answers the calls of taskmasters: renews their leases and gives them orders."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -9,13 +9,14 @@ from tesk_model.names import Attempt
 from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.orders import (
+    Assignment,
     Order,
     Orders,
     has_new_order,
     plan_orders,
     record_given,
 )
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.records import AssignedAttempt
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.assignments import Assignments
@@ -99,26 +100,26 @@ class Syncing:
         with self._wakeups.listening(call.taskmaster) as woken:
             while True:
                 woken.clear()
-                records = self._store.assigned(call.taskmaster)
-                if self._may_exit(call, member, records) and self._remove(call):
+                assigned = self._store.assigned_attempts(call.taskmaster)
+                if self._may_exit(call, member, assigned) and self._remove(call):
                     return Orders(lease=lease, exit=True)
-                orders = plan_orders(records, call.held)
+                orders = plan_orders(assigned, call.held)
                 if self._is_due(call, orders, deadline):
-                    return self._respond(call, orders, records, lease)
+                    return self._respond(call, orders, lease)
                 self._wait(woken, member, deadline)
 
     def _may_exit(
-        self, call: SyncCall, member: Taskmaster, records: Sequence[TaskRecord]
+        self, call: SyncCall, member: Taskmaster, assigned: Sequence[AssignedAttempt]
     ) -> bool:
         """Tell whether a taskmaster may exit if nothing is assigned to it."""
         now = self._clock.monotonic()
         state = self._memory.get(call.taskmaster)
         since = None
-        if not records and not call.held:
+        if not assigned and not call.held:
             since = now if state.idle_since is None else state.idle_since
         self._memory.put(call.taskmaster, replace(state, idle_since=since), now)
         if self._wakeups.draining:
-            return not records  # what it holds has ended or been reassigned
+            return not assigned  # what it holds has ended or been reassigned
         longest = 0.0 if self._is_outdated(member) else self._idle
         return since is not None and now - since >= longest
 
@@ -140,24 +141,19 @@ class Syncing:
         )
 
     def _respond(
-        self,
-        call: SyncCall,
-        orders: Sequence[Order],
-        records: Sequence[TaskRecord],
-        lease: timedelta,
+        self, call: SyncCall, orders: Sequence[Order], lease: timedelta
     ) -> Orders:
         now = self._clock.monotonic()
         state = self._memory.get(call.taskmaster)
         given = record_given(orders, state.given, now)
         self._memory.put(call.taskmaster, replace(state, given=given), now)
-        by_attempt = {Attempt(each.id, each.attempt): each for each in records}
-        assignments = (
-            self._assignments.assignment(by_attempt[order.attempt])
+        to_run = [
+            order.attempt
             for order in orders
             if order.stop is None and order.finished is None
-        )
+        ]
         return Orders(
-            run=tuple(each for each in assignments if each is not None),
+            run=tuple(self._assignments_of(call.taskmaster, to_run)),
             stop=tuple(
                 (order.attempt, order.stop)
                 for order in orders
@@ -170,6 +166,17 @@ class Syncing:
             ),
             lease=lease,
         )
+
+    def _assignments_of(
+        self, taskmaster: str, attempts: Sequence[Attempt]
+    ) -> Iterator[Assignment]:
+        """Build those of attempts that are still assigned to a taskmaster."""
+        records = self._store.assigned(taskmaster) if attempts else []
+        known = {Attempt(each.id, each.attempt): each for each in records}
+        for attempt in attempts:
+            record = known.get(attempt)
+            if record and (made := self._assignments.assignment(record)):
+                yield made
 
     def _wait(
         self, woken: threading.Event, member: Taskmaster, deadline: float

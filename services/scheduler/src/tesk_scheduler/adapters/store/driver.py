@@ -45,15 +45,19 @@ class DriverStatement:
             cursor.execute(compiled.text, compiled.parameters(values))
             return list(cursor.fetchall())
 
-    def run_all(self, connection: Connection, rows: Sequence[Values]) -> None:
+    def run_all(self, connection: Connection, rows: Sequence[Values]) -> int:
         """Run it for each of some rows, in the transaction of ``connection``.
 
-        It must return nothing: Python 3.12 refuses a second row of such a statement on
+        It must return no rows: Python 3.12 refuses a second row of such a statement on
         SQLite, since the first is not read to its end.
+
+        Returns:
+            How many rows of the database it changed.
         """
         with self._cursor(connection.connection, connection.dialect) as cursor:
             compiled = self._compile(connection.dialect, rows[0], for_many=True)
             cursor.executemany(compiled.text, list(map(compiled.parameters, rows)))
+            return int(cursor.rowcount)
 
     def read(self, engine: Engine, values: Values) -> _Rows:
         """Run it on a connection, and in a transaction, of its own."""

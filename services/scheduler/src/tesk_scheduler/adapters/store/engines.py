@@ -3,17 +3,19 @@
 SQLite: write-ahead log, so that readers never wait; every commit is on disk
 when it returns; writing transactions begin as such, since upgrading a reading one
 may fail. PostgreSQL: short timeouts, so that a stuck query does not block the
-whole service.
+whole service; writers do not wait for connections that readers have; and a read is
+one exchange with the server, which of a short one is most of what it costs.
 """
 
 import sqlite3
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InvalidatePoolError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from tesk_runtime.file_lock import FileLock
@@ -21,6 +23,12 @@ from tesk_scheduler.adapters.store.stalls import APPLICATION
 from tesk_scheduler.domain.leadership import STALL_TIMEOUT
 
 _BUSY_SECONDS = 30
+# Of tasks and of the lead.
+_WRITERS = 2
+_READERS = 8
+# Seconds after which a connection may have been lost unnoticed: it is tried before it
+# is used.
+_TRIED_AFTER = 1.0
 _MIGRATION_LOCK = 0x7E5C
 
 
@@ -75,9 +83,7 @@ def open_engines(url: str, *, stall_timeout: timedelta = STALL_TIMEOUT) -> Engin
     if parsed.get_backend_name() != "sqlite":
         stalled = round(stall_timeout / timedelta(milliseconds=1))
         options: dict[str, Any] = {
-            "pool_size": 10,
             "max_overflow": 0,
-            "pool_pre_ping": True,
             "connect_args": {
                 "connect_timeout": 5,
                 "application_name": APPLICATION,
@@ -96,14 +102,20 @@ def open_engines(url: str, *, stall_timeout: timedelta = STALL_TIMEOUT) -> Engin
                 f"-c tcp_user_timeout={stalled}",
             },
         }
-        engine = create_engine(url, **options)
+        writer = create_engine(url, pool_size=_WRITERS, **options)
+        # A read of several statements that must agree asks for a transaction.
+        reader = create_engine(
+            url, pool_size=_READERS, isolation_level="AUTOCOMMIT", **options
+        )
+        for engine in (writer, reader):
+            _try_when_idle(engine)
         return Engines(
-            writer=engine, reader=engine, exclusive=False, stall_timeout=stall_timeout
+            writer=writer, reader=reader, exclusive=False, stall_timeout=stall_timeout
         )
     lock = _lock(Path(f"{parsed.database}.lock"))
     return Engines(
         writer=_sqlite(url, begin="BEGIN IMMEDIATE", pool_size=1),
-        reader=_sqlite(url, begin="BEGIN", pool_size=8),
+        reader=_sqlite(url, begin="BEGIN", pool_size=_READERS),
         exclusive=True,
         path=Path(str(parsed.database)),
         lock=lock,
@@ -134,6 +146,24 @@ def _lock(path: Path) -> FileLock:
         msg = f"another scheduler uses the database beside {path}"
         raise DatabaseInUseError(msg)
     return lock
+
+
+def _try_when_idle(engine: Engine) -> None:
+    """Replace connections of the pool that were lost while nobody used them."""
+    errors: Any = engine.dialect.dbapi
+
+    @event.listens_for(engine, "checkin")
+    def _returned(_connection: Any, entry: ConnectionPoolEntry) -> None:
+        entry.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _taken(connection: Any, entry: ConnectionPoolEntry, _taken: Any) -> None:
+        now = time.monotonic()
+        if now - entry.info.get("used", now) > _TRIED_AFTER:
+            try:
+                engine.dialect.do_ping(connection)
+            except errors.Error as error:
+                raise InvalidatePoolError from error
 
 
 def _sqlite(url: str, *, begin: str, pool_size: int) -> Engine:

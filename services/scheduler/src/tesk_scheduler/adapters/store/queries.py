@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Engine,
     Row,
     Select,
     bindparam,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from tesk_model.names import Attempt
 from tesk_model.reasons import ReasonCode, reason_code
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
@@ -47,6 +49,7 @@ from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import (
+    AssignedAttempt,
     Oldest,
     QueueHead,
     TaskRecord,
@@ -74,6 +77,16 @@ _ASSIGNED = (
     select(*RECORD_COLUMNS)
     .where(_C.taskmaster == bindparam("taskmaster"), UNRELEASED)
     .order_by(_C.seq)
+)
+_ASSIGNED_ATTEMPTS = DriverStatement(
+    lambda _: (
+        select(
+            *(_C.id, _C.attempt, _C.state, _C.inputs_finished, _C.outputs_finished),
+            _C.stop_reason_code,
+        )
+        .where(_C.taskmaster == bindparam("taskmaster"), UNRELEASED)
+        .order_by(_C.seq)
+    )
 )
 _REASON = (_C.reason_code, _C.reason, _C.wait)
 _UNASSIGNED = DriverStatement(
@@ -291,6 +304,22 @@ def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord
     """Read the attempts of a taskmaster, oldest first."""
     rows = connection.execute(_ASSIGNED, {"taskmaster": taskmaster_id})
     return [record_of(row) for row in rows]
+
+
+def read_assigned_attempts(engine: Engine, taskmaster_id: str) -> list[AssignedAttempt]:
+    """Read of the attempts of a taskmaster what orders follow from, oldest first."""
+    return [
+        AssignedAttempt(
+            attempt=Attempt(TaskId(task_id), number),
+            state=STATES[state],
+            inputs_finished=bool(inputs_finished),
+            outputs_finished=bool(outputs_finished),
+            stop_code=reason_code(stop_code),
+        )
+        for task_id, number, state, inputs_finished, outputs_finished, stop_code in (
+            _ASSIGNED_ATTEMPTS.read(engine, {"taskmaster": taskmaster_id})
+        )
+    ]
 
 
 def read_unassigned(connection: Connection) -> list[UnassignedAttempt]:

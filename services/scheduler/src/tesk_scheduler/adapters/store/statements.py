@@ -44,9 +44,9 @@ INSERT_TASK = insert(TASK).returning(_C.id, _C.seq)
 INSERT_ONE_TASK = DriverStatement(lambda _: INSERT_TASK)
 INSERT_DOCUMENT = DriverStatement(lambda _: insert(schema.DOCUMENT))
 INSERT_TAG = DriverStatement(lambda _: insert(schema.TAG))
-INSERT_LINE = insert(schema.SYSTEM_LOG)
+INSERT_LINE = DriverStatement(lambda _: insert(schema.SYSTEM_LOG))
 
-SAVE_TASK = (
+_SAVE_TASK = (
     update(TASK)
     .where(
         _C.seq == bindparam("row"),
@@ -87,6 +87,7 @@ SAVE_TASK = (
         }
     )
 )
+SAVE_TASK = DriverStatement(lambda _: _SAVE_TASK)
 SET_DEMAND = (
     update(TASK)
     .where(_C.seq == bindparam("row"))
@@ -180,10 +181,9 @@ def _put_executor_log(statement: Any) -> Any:
     )
 
 
-PUT_EXECUTOR_LOG: Upsert = {
-    name: _put_executor_log(statement)
-    for name, statement in upsert(schema.EXECUTOR_LOG).items()
-}
+PUT_EXECUTOR_LOG = DriverStatement(
+    lambda dialect: _put_executor_log(upsert(schema.EXECUTOR_LOG)[dialect])
+)
 
 IDS_BY_KEY = select(_C.idempotency_key, _C.id).where(
     _C.owner == bindparam("owner"),
@@ -204,11 +204,12 @@ LOCKED_RECORDS = (
 
 _LINE = schema.SYSTEM_LOG.c
 _OF_TASK: Any = bindparam("row")
-STORED_LINES = select(
+_STORED_LINES = select(
     func.count(),
     func.coalesce(func.sum(octets(_LINE.line)), 0),
     func.max(_LINE.position),
 ).where(_LINE.task_seq == _OF_TASK)
+STORED_LINES = DriverStatement(lambda _: _STORED_LINES)
 
 _ENTRY = schema.TASK_METADATA.c
 STORED_ENTRIES = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(

@@ -41,6 +41,7 @@ from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import Demand, Subject, Usage
 from tesk_scheduler.domain.records import (
+    AssignedAttempt,
     Document,
     Oldest,
     QueueHead,
@@ -195,7 +196,8 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
         return self._read(
             lambda connection: by_id.read_tasks(
                 connection, ids, owner, full=full, max_bytes=max_bytes
-            )
+            ),
+            at_one_moment=True,
         )
 
     def list_summaries(self, query: TaskQuery) -> list[TaskSummary]:
@@ -214,7 +216,7 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
             rows = connection.execute(statement, {"max_bytes": max_bytes}).all()
             return reading.listing_of(connection, rows, full=full)
 
-        return self._read(read)
+        return self._read(read, at_one_moment=True)
 
     def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
         """Count by the index of owner and state."""
@@ -260,6 +262,12 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
         """Read by the index of what is not released."""
         return self._read(
             lambda connection: queries.read_assigned(connection, taskmaster_id)
+        )
+
+    def assigned_attempts(self, taskmaster_id: str) -> list[AssignedAttempt]:
+        """Read a few columns, by the index of what is not released."""
+        return self._read_alone(
+            lambda engine: queries.read_assigned_attempts(engine, taskmaster_id)
         )
 
     def record(self, task_id: TaskId) -> TaskRecord | None:

@@ -19,9 +19,7 @@ def add_lines(
         _remove_lines(connection, seq, source)
     if not lines:
         return
-    count, size, highest = connection.execute(
-        statements.STORED_LINES, {"row": seq}
-    ).one()
+    [(count, size, highest)] = statements.STORED_LINES.rows(connection, {"row": seq})
     first = 0 if highest is None else highest + 1
     cleaned = [clean(line) for line in lines]
     if last:
@@ -48,8 +46,8 @@ def _insert_lines(
     connection: Connection, seq: int, lines: Sequence[str], first: int, source: str
 ) -> None:
     if lines:
-        connection.execute(
-            statements.INSERT_LINE,
+        statements.INSERT_LINE.run_all(
+            connection,
             [
                 {
                     "task_seq": seq,

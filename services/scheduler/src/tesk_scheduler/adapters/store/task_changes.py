@@ -140,8 +140,7 @@ class SqlTaskChanges:
         if not changes:
             return
         rows = [_guard(before) | changing_values(after) for before, after in changes]
-        result = self._connection.execute(statements.SAVE_TASK, rows)
-        if result.rowcount != len(rows):
+        if statements.SAVE_TASK.run_all(self._connection, rows) != len(rows):
             names = ", ".join(before.id for before, _ in changes[:3])
             msg = f"task {names} was changed meanwhile"
             raise ConflictError(msg if len(changes) == 1 else f"one of {msg}")
@@ -193,8 +192,7 @@ class SqlTaskChanges:
                 {"row": seq, "new_position": position, **values}
                 for (seq, position), values in self._logs.items()
             ]
-            statement = statements.PUT_EXECUTOR_LOG[self._dialect]
-            self._connection.execute(statement, rows)
+            statements.PUT_EXECUTOR_LOG.run_all(self._connection, rows)
             self._logs.clear()
 
     def merge_metadata(self, seq: int, entries: Mapping[str, str]) -> None:
