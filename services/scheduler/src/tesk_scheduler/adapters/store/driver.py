@@ -56,7 +56,11 @@ class DriverStatement:
         """
         with self._cursor(connection.connection, connection.dialect) as cursor:
             compiled = self._compile(connection.dialect, rows[0], for_many=True)
-            cursor.executemany(compiled.text, list(map(compiled.parameters, rows)))
+            given = list(map(compiled.parameters, rows))
+            if len(given) == 1:  # psycopg takes several exchanges for a list of rows
+                cursor.execute(compiled.text, given[0])
+            else:
+                cursor.executemany(compiled.text, given)
             return int(cursor.rowcount)
 
     def read(self, engine: Engine, values: Values) -> _Rows:
