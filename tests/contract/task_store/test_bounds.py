@@ -134,6 +134,28 @@ def test_a_new_attempt_has_room_again(store: TaskStore, seq: int) -> None:
     assert (len(task.outputs), task.unlisted) == (2, 0)
 
 
+def test_a_line_to_each_of_many_tasks_is_as_one_to_each_alone(
+    store: TaskStore,
+) -> None:
+    ids = [TaskId(name) for name in ("none", "some", "full")]
+
+    def fill(tx: Transaction) -> None:
+        tx.add_tasks([make_new_task(each) for each in ids])
+        seqs = {each: record.seq for each, record in tx.records(ids).items()}
+        tx.add_lines(seqs[ids[1]], ["first"])
+        tx.add_lines(seqs[ids[2]], ["x"] * bounds.LINES)
+        tx.add_line_to_each({})
+        tx.add_line_to_each({seq: f"to {each}" for each, seq in seqs.items()})
+
+    store.write(fill)
+
+    found = store.tasks(ids, owner=None, full=True, max_bytes=2**20).tasks
+    lines = {str(task.id): task.lines for task in found}
+    assert lines["none"] == ["to none"]
+    assert lines["some"] == ["first", "to some"]
+    assert lines["full"] == ["x"] * bounds.LINES + [bounds.LINES_LEFT_OUT]
+
+
 def test_a_page_is_cut_also_by_outputs_and_metadata(store: TaskStore, seq: int) -> None:
     del seq
     names = [f"t-{number}" for number in (2, 3)]

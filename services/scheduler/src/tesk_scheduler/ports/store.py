@@ -80,6 +80,9 @@ class TaskChanges(Protocol):
             last: They report an end and are kept in any case.
         """
 
+    def add_line_to_each(self, lines: Mapping[int, str]) -> None:
+        """Append a line to each of many tasks, as ``add_lines`` does, but faster."""
+
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Begin or change the log of one executor."""
 

@@ -163,9 +163,8 @@ class Admission:
             pairs = list(zip(ready, places, strict=False))
             tx.save_all([(each, admitted(each, place, now)) for each, place in pairs])
             self._call_cache.choose(tx, [record for record, _ in pairs])
-            for record, _ in pairs:
-                if line := queue_line(record, now):
-                    tx.add_lines(record.seq, [line])
+            lines = {record.seq: queue_line(record, now) for record, _ in pairs}
+            tx.add_line_to_each({seq: line for seq, line in lines.items() if line})
             change = self._past_usages.charge(tx, ready[: len(places)], fair_share)
             return places, change
 

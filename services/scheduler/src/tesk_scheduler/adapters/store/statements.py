@@ -204,12 +204,18 @@ LOCKED_RECORDS = (
 
 _LINE = schema.SYSTEM_LOG.c
 _OF_TASK: Any = bindparam("row")
-_STORED_LINES = select(
+_LINES = (
     func.count(),
     func.coalesce(func.sum(octets(_LINE.line)), 0),
     func.max(_LINE.position),
-).where(_LINE.task_seq == _OF_TASK)
+)
+_STORED_LINES = select(*_LINES).where(_LINE.task_seq == _OF_TASK)
 STORED_LINES = DriverStatement(lambda _: _STORED_LINES)
+STORED_LINES_OF_TASKS = (
+    select(_LINE.task_seq, *_LINES)
+    .where(_LINE.task_seq.in_(bindparam("rows", expanding=True)))
+    .group_by(_LINE.task_seq)
+)
 
 _ENTRY = schema.TASK_METADATA.c
 STORED_ENTRIES = select(_ENTRY.key, octets(_ENTRY.key) + octets(_ENTRY.value)).where(

@@ -168,6 +168,10 @@ class SqlTaskChanges:
         """Append lines after the last one."""
         system_log.add_lines(self._connection, seq, lines, source=source, last=last)
 
+    def add_line_to_each(self, lines: Mapping[int, str]) -> None:
+        """Append a line to each of many tasks."""
+        system_log.add_line_to_each(self._connection, lines)
+
     def change_executor_log(self, seq: int, change: ExecutorLogChange) -> None:
         """Merge a change of one log; ``flush`` writes it."""
         log = self._logs.setdefault((seq, change.index), dict(_UNCHANGED_LOG))

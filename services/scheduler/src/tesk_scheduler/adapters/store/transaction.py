@@ -184,6 +184,7 @@ class SqlTransaction(SqlAdminChanges):
             statements.EXPLAINED_TASKS, {"ids": list(reasons)}
         )
         rows = []
+        lines = {}
         for row in found.all():
             before, history = reason_of(row.reason_code, row.reason, row.wait)
             reason = reasons[row.id]
@@ -192,11 +193,12 @@ class SqlTransaction(SqlAdminChanges):
             after, line = lasting_line(after, reason, now)
             values = reason_values(reason, after)
             if line:
-                self.add_lines(row.seq, [line])
+                lines[row.seq] = line
             if line or (values["new_reason"], values["new_reason_code"]) != (
                 row.reason,
                 row.reason_code,
             ):
                 rows.append({"row": row.seq, **values})
+        self.add_line_to_each(lines)
         if rows:
             self._connection.execute(statements.SET_REASON, rows)
