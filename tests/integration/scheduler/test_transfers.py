@@ -220,6 +220,29 @@ def test_each_transfer_has_one_line_that_tells_what_it_moved(
     ]
 
 
+def test_metrics_count_what_moved_once(transfer: Transfer) -> None:
+    def count(name: str, **labels: str) -> float | None:
+        registry = transfer.running.registry
+        return registry.get_sample_value(f"tesk_scheduler_{name}", labels)
+
+    half = pb.MovedByScheme(scheme="s3", files=1, bytes=10, seconds=1, failed=2)
+    rest = pb.MovedByScheme(scheme="s3", files=2, bytes=30, seconds=3)
+    transfer.finish(IN, seconds=1, moved=[half], error="/in: gone")
+    transfer.finish(IN, seconds=2, moved=[rest])
+    transfer.finish(IN, seconds=2, moved=[rest])  # the answer was lost on the way
+
+    moved = {"scheme": "s3", "direction": "inputs"}
+    assert count("transfer_files_total", **moved) == 3
+    assert count("transfer_bytes_total", **moved) == 40
+    assert count("transfer_file_seconds_total", **moved) == 4
+    assert count("transfer_file_failures_total", **moved) == 2
+    for result in ("ok", "failed"):
+        ended = {"direction": "inputs", "result": result}
+        assert count("transfers_ended_total", **ended) == 1
+        assert count("transfer_seconds_count", **ended) == 1
+    assert count("transfer_seconds_sum", direction="inputs", result="ok") == 2
+
+
 def test_a_result_that_cannot_be_is_refused(transfer: Transfer) -> None:
     for wrong in ({"seconds": -1}, {"seconds": nan}, {"resumed_files": 2}):
         with pytest.raises(InvalidRequestError):
