@@ -11,7 +11,8 @@ LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk
 # Where set-up put uv if the machine had none.
 UV_PATH = PATH="$(CURDIR)/build/uv/bin:$$PATH"
 FUZZ_SECONDS = 60
-# How many tests of the cluster run at once: they mostly wait.
+# How many tests run at once: they mostly wait.
+TEST_WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); [ $$n -lt 4 ] && echo $$((2 * n)) || echo 8)
 E2E_WORKERS = 3
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =
@@ -33,10 +34,10 @@ serve: .venv/.stamp-run ## Set up, and serve TES on 127.0.0.1:8080 until Ctrl-C.
 	@exec $(BIN)/tesk serve
 
 test: .venv/.stamp-dev build/snakemake/.stamp ## Run every test that needs no cluster.
-	$(BIN)/python -m pytest -m "not cluster and not chaos and not long" $(ARGS)
+	$(BIN)/python -m pytest -m "not cluster and not chaos and not long" -n $(TEST_WORKERS) $(ARGS)
 
 test-long: .venv/.stamp-dev ## Likewise, those that take long and differ little from one that `make test` has.
-	$(BIN)/python -m pytest -m "long and not cluster" $(ARGS)
+	$(BIN)/python -m pytest -m "long and not cluster" -n $(TEST_WORKERS) $(ARGS)
 
 chaos: .venv/.stamp-dev ## Kill schedulers at each of their writes and actions, on both databases (minutes).
 	$(BIN)/python -m pytest -m chaos tests/chaos $(ARGS)
