@@ -11,8 +11,8 @@ LOCKS = uv.lock pyproject.toml $(addsuffix /pyproject.toml,$(PACKAGES) libs/tesk
 # Where set-up put uv if the machine had none.
 UV_PATH = PATH="$(CURDIR)/build/uv/bin:$$PATH"
 FUZZ_SECONDS = 60
-# How many tests run at once: they mostly wait.
-TEST_WORKERS := $(shell n=$$(getconf _NPROCESSORS_ONLN); [ $$n -lt 4 ] && echo $$((2 * n)) || echo 8)
+# How many tests run at once: more than there are cores, as many of them wait.
+TEST_WORKERS := $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)); [ $$n -lt 8 ] && echo $$n || echo 8)
 E2E_WORKERS = 3
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =

@@ -21,8 +21,12 @@ def traces() -> Iterator[Collector]:
 
 @pytest.fixture
 def stack(tmp_path: Path, traces: Collector) -> Iterator[Stack]:
-    """Run a TESK that logs JSON."""
-    environ = {"TESK_LOG_FORMAT": "json", "TESK_TRACING_ENDPOINT": traces.url}
+    """Run a TESK that logs JSON, and whose taskmaster may be late on a busy machine."""
+    environ = {
+        "TESK_LOG_FORMAT": "json",
+        "TESK_SCHEDULER_LEASE": "300",
+        "TESK_TRACING_ENDPOINT": traces.url,
+    }
     stack = Stack(tmp_path, environ=environ)
     stack.start()
     yield stack
