@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from builders.scheduler_tasks import NOON, make_new_task
+from programs.waiting import eventually
 from tesk_model.errors import ConflictError
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.engines import lock_migrations, open_engines
@@ -69,6 +71,31 @@ def test_a_lead_that_is_given_up_is_free_at_once(store: TaskStore) -> None:
 
     assert (stranger, own) == (False, True)
     assert lead(store, "b", now=1) == 2
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.engine
+def test_connections_that_were_lost_while_idle_are_replaced(url: str) -> None:
+    store = SqlTaskStore(open_engines(url, tried_after=timedelta(0)))
+    store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
+    assert store.record(TaskId("t-1"))
+    others = text(
+        "FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    server = create_engine(url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        ended = text(f"SELECT pg_terminate_backend(pid) {others}")
+        assert len(connection.execute(ended).all()) == 2
+        left = text(f"SELECT pid {others}")
+        eventually(lambda: not connection.execute(left).all(), what="their end")
+    server.dispose()
+
+    assert store.record(TaskId("t-1"))
+    store.write(lambda tx: tx.add_tasks([make_new_task("t-2")]))
+
+    assert store.record(TaskId("t-2"))
+    store.close()
 
 
 @pytest.mark.parametrize("url", ["postgresql"], indirect=True)

@@ -147,7 +147,7 @@ def never_started(record: TaskRecord) -> bool:
 def _is_stopped(assigned: AssignedAttempt) -> bool:
     """Tell whether an attempt is to be stopped and deleted."""
     return assigned.state in _STOPPED or (
-        assigned.runs and assigned.stop_code is not ReasonCode.NONE
+        assigned.attempt_runs and assigned.stop_code is not ReasonCode.NONE
     )
 
 

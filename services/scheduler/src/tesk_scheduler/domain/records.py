@@ -199,7 +199,7 @@ class AssignedAttempt(NamedTuple):
     stop_code: ReasonCode
 
     @property
-    def runs(self) -> bool:
+    def attempt_runs(self) -> bool:
         """Tell whether it has not come to its end."""
         return _attempt_runs(self.attempt.number, self.state)
 

@@ -163,8 +163,12 @@ class Admission:
             pairs = list(zip(ready, places, strict=False))
             tx.save_all([(each, admitted(each, place, now)) for each, place in pairs])
             self._call_cache.choose(tx, [record for record, _ in pairs])
-            lines = {record.seq: queue_line(record, now) for record, _ in pairs}
-            tx.add_line_to_each({seq: line for seq, line in lines.items() if line})
+            lines = {
+                record.seq: line
+                for record, _ in pairs
+                if (line := queue_line(record, now))
+            }
+            tx.add_line_to_each(lines)
             change = self._past_usages.charge(tx, ready[: len(places)], fair_share)
             return places, change
 

@@ -132,7 +132,7 @@ class Fleet:
     def are_all_busy(self) -> bool:
         """Tell whether every living taskmaster has an attempt that runs."""
         return all(
-            any(record.attempt_runs for record in self._store.assigned(name))
+            any(each.attempt_runs for each in self._store.assigned_attempts(name))
             for name in self._launcher.alive()
         )
 

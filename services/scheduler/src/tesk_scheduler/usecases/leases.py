@@ -32,7 +32,10 @@ class Leases:
             return known
         # Their reason may still be that they wait for this taskmaster.
         waiting = (
-            {record.id for record in self.store.assigned(taskmaster_id)}
+            {
+                each.attempt.task_id
+                for each in self.store.assigned_attempts(taskmaster_id)
+            }
             if known is None or known.is_absent(now)
             else set[TaskId]()
         )

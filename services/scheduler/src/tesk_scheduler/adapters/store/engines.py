@@ -26,9 +26,8 @@ _BUSY_SECONDS = 30
 # Of tasks and of the lead.
 _WRITERS = 2
 _READERS = 8
-# Seconds after which a connection may have been lost unnoticed: it is tried before it
-# is used.
-_TRIED_AFTER = 1.0
+# Of idleness, in which a connection may have been lost unnoticed.
+_TRIED_AFTER = timedelta(seconds=1)
 _MIGRATION_LOCK = 0x7E5C
 
 
@@ -67,13 +66,20 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def open_engines(url: str, *, stall_timeout: timedelta = STALL_TIMEOUT) -> Engines:
+def open_engines(
+    url: str,
+    *,
+    stall_timeout: timedelta = STALL_TIMEOUT,
+    tried_after: timedelta = _TRIED_AFTER,
+) -> Engines:
     """Open a database by its SQLAlchemy url.
 
     Args:
         url: Of the database.
         stall_timeout: After which the transaction of a process that does not go on with
             it is ended, which releases its locks.
+        tried_after: A connection that nobody has used for longer is tried before it is
+            used, and replaced if it was lost.
 
     Raises:
         DatabaseInUseError: See there.
@@ -108,7 +114,7 @@ def open_engines(url: str, *, stall_timeout: timedelta = STALL_TIMEOUT) -> Engin
             url, pool_size=_READERS, isolation_level="AUTOCOMMIT", **options
         )
         for engine in (writer, reader):
-            _try_when_idle(engine)
+            _try_when_idle(engine, tried_after.total_seconds())
         return Engines(
             writer=writer, reader=reader, exclusive=False, stall_timeout=stall_timeout
         )
@@ -148,7 +154,7 @@ def _lock(path: Path) -> FileLock:
     return lock
 
 
-def _try_when_idle(engine: Engine) -> None:
+def _try_when_idle(engine: Engine, seconds: float) -> None:
     """Replace connections of the pool that were lost while nobody used them."""
     errors: Any = engine.dialect.dbapi
 
@@ -157,9 +163,9 @@ def _try_when_idle(engine: Engine) -> None:
         entry.info["used"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def _taken(connection: Any, entry: ConnectionPoolEntry, _taken: Any) -> None:
+    def _taken(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         now = time.monotonic()
-        if now - entry.info.get("used", now) > _TRIED_AFTER:
+        if now - entry.info.get("used", now) > seconds:
             try:
                 engine.dialect.do_ping(connection)
             except errors.Error as error:
