@@ -1,26 +1,42 @@
-"""A storage in memory that takes batches, with injected faults."""
+"""A storage in memory that moves batches, with injected faults."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from fakes.filer_storage import MemoryStorage
-from tesk_filer.ports import Advance, Source, StorageError
+from tesk_filer.ports import Advance, Reader, Source, StorageError
+from tesk_filer.ports.batches import ListedLocation
 from tesk_model.locations import Location
 
 
 @dataclass
 class MemoryBatches(MemoryStorage):
-    """Files by url; satisfies ``ports.batches.WritesBatches``, too.
+    """Files by url; satisfies ``WritesBatches`` and ``ReadsBatches``, too.
 
     Attributes:
+        small: See there.
+        open_faults: What ends the next batches that are read, in order, each after one
+            file.
         commits: How many files each commit completed.
         commit_faults: Raised by the next commits, in order, each after it completed one
             file.
     """
 
+    small: int = 1024 * 1024
+    open_faults: list[StorageError] = field(default_factory=list)
     commits: list[int] = field(default_factory=list)
     commit_faults: list[StorageError] = field(default_factory=list)
+
+    def open_all(
+        self, files: Sequence[ListedLocation]
+    ) -> Generator[AbstractContextManager[Reader]]:
+        """See ``ReadsBatches``."""
+        fault = self.open_faults.pop(0) if self.open_faults else None
+        for location, known in files:
+            yield self.open(location, known=known)
+            if fault:
+                raise fault
 
     @contextmanager
     def batch(self) -> Iterator["_Batch"]:

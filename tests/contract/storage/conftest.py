@@ -9,6 +9,7 @@ import pytest
 from contract.storage import clouds
 from contract.storage.clouds import BUCKET, WEBHDFS, webhdfs_place
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place, http_storage
+from fakes.filer_batches import MemoryBatches
 from fakes.filer_storage import MemoryStorage
 from files.certificates import Authority
 from servers import azurite
@@ -134,9 +135,10 @@ FTP = {
     ),
 }
 FTPS = {"ftps": FtpKind(tls="asked", wants_reuse=True)}
-SFTP = {"sftp": SftpKind()}
+SFTP = {"sftp": SftpKind(), "sftp that does not replace": SftpKind(replaces=False)}
+SFTPS = [*SFTP, "openssh"]
 CLOUDS = ["gs", "azure", "azurite"]
-TREES = ["file", "path", "shared", *WEBHDFS, *FTP, *FTPS, *SFTP, "openssh"]
+TREES = ["file", "path", "shared", *WEBHDFS, *FTP, *FTPS, "sftp", "openssh"]
 LISTING = ["memory", "s3", "s3_sdk", *CLOUDS, *TREES]
 
 
@@ -155,6 +157,14 @@ def listing_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Pl
 @pytest.fixture(params=TREES)
 def tree_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     """Give each storage in which a name is a file or a directory."""
+    yield from _open(request, tmp_path)
+
+
+@pytest.fixture(
+    params=["batches", "file", "path", "shared", "beside what is shared", *SFTPS]
+)
+def batching(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """Give each storage that moves small files together."""
     yield from _open(request, tmp_path)
 
 
@@ -211,6 +221,8 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
             yield place
     elif kind == "memory":
         yield Place(MemoryStorage(), "/base", has_directories=False)
+    elif kind == "batches":
+        yield Place(MemoryBatches(), "/base", has_directories=False)
     elif kind in ("file", "path"):
         scheme = "file://" if kind == "file" else ""
         yield Place(LocalStorage([str(served)]), f"{scheme}{served}/base")
@@ -218,6 +230,9 @@ def _open(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield Place(
             open_shared("file:///shared", str(served), others=None), "/shared/base"
         )
+    elif kind == "beside what is shared":
+        local = LocalStorage([str(served)])
+        yield Place(open_shared("file:///shared", "/", others=local), f"{served}/base")
     elif kind in SFTP:
         with sftp_server(served, SFTP[kind]) as server:
             sftp = sftp_storage(server)

@@ -1,4 +1,4 @@
-"""The contract of storages that complete many files together."""
+"""The contract of storages that take many files together."""
 
 import os
 import tempfile
@@ -9,40 +9,16 @@ from pathlib import Path
 import pytest
 
 from contract.storage.places import Place
-from fakes.filer_batches import MemoryBatches
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.adapters.storage.shared import open_shared
 from tesk_filer.ports import HaltedError, Source, StorageError
 from tesk_filer.ports.batches import WriteBatch, WritesBatches
 from tesk_model.locations import parse_location
 
 
-def _place(kind: str, served: Path) -> Place:
-    local = LocalStorage([str(served)])
-    places = {
-        "memory": lambda: Place(MemoryBatches(), "/base", has_directories=False),
-        "file": lambda: Place(local, f"file://{served}/base"),
-        "path": lambda: Place(local, f"{served}/base"),
-        "shared": lambda: Place(
-            open_shared("file:///shared", str(served), others=None), "/shared/base"
-        ),
-        "beside what is shared": lambda: Place(
-            open_shared("file:///shared", "/", others=local), f"{served}/base"
-        ),
-    }
-    return places[kind]()
-
-
-@pytest.fixture(params=["memory", "file", "path", "shared", "beside what is shared"])
-def batching(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    (tmp_path / "served").mkdir()
-    return _place(request.param, tmp_path / "served")
-
-
 @pytest.fixture
 def local(tmp_path: Path) -> Place:
     (tmp_path / "served").mkdir()
-    return _place("path", tmp_path / "served")
+    return Place(LocalStorage([str(tmp_path / "served")]), f"{tmp_path}/served/base")
 
 
 @contextmanager
@@ -195,12 +171,12 @@ def test_what_somebody_removed_meanwhile_fails_the_commit(local: Place) -> None:
 REFUSED = {
     "a path outside": ("{root}/../outside/x", "outside the folders"),
     "a link to a folder outside": ("{root}/folder/x", "outside the folders"),
-    "a link": ("{root}/link", "written by itself"),
+    "a link": ("{root}/link", "moved by itself"),
     "a directory": ("{root}/there", "is a directory; end the url"),
     "a protected name": ("{root}/.bashrc", "where no task reads or writes"),
     "in a folder of a protected name": ("{root}/.ssh/x", "where no task reads"),
     "in a folder that is protected": ("{root}/.config/x", "where no task reads"),
-    "dots": ("{root}/there/..", "written by itself"),
+    "dots": ("{root}/there/..", "moved by itself"),
 }
 
 

@@ -1,10 +1,10 @@
-"""Small inputs of this machine come in batches, or by themselves where that fails."""
+"""Small inputs come in batches, or by themselves where that fails."""
 
 from pathlib import Path
 
 import pytest
 
-from fakes.filer_storage import MemoryStorage
+from fakes.filer_batches import MemoryBatches
 from simulations.transfer import Bench
 from tesk_filer.adapters.manifest_file import open_manifest
 from tesk_filer.adapters.manifest_records import Lines
@@ -21,12 +21,12 @@ NAMES = [f"{number:03}" for number in range(200)]
 
 
 @pytest.fixture
-def storage() -> MemoryStorage:
-    return MemoryStorage({f"file:///x/{n}": f"content {n}".encode() for n in NAMES})
+def storage() -> MemoryBatches:
+    return MemoryBatches({f"file:///x/{n}": f"content {n}".encode() for n in NAMES})
 
 
 @pytest.fixture
-def bench(tmp_path: Path, storage: MemoryStorage) -> Bench:
+def bench(tmp_path: Path, storage: MemoryBatches) -> Bench:
     (tmp_path / "volume").mkdir()
     return Bench(tmp_path / "volume", storage=storage)
 
@@ -36,7 +36,7 @@ def manifest_of(bench: Bench) -> Manifest:
     return open_manifest(bench.folder / ".tesk", "m", Lines("token", "a1"), "boot")
 
 
-def opened(storage: MemoryStorage) -> list[str]:
+def opened(storage: MemoryBatches) -> list[str]:
     return [url for call, url in storage.calls if call == "open"]
 
 
@@ -53,7 +53,7 @@ def test_many_small_inputs_arrive_and_are_counted(bench: Bench) -> None:
 
 
 def test_what_a_batch_brought_is_not_brought_again(
-    bench: Bench, storage: MemoryStorage
+    bench: Bench, storage: MemoryBatches
 ) -> None:
     bench.manifest = manifest_of(bench)
     assert bench.bring(ALL) is ExitCode.OK
@@ -67,7 +67,7 @@ def test_what_a_batch_brought_is_not_brought_again(
 
 
 def test_an_input_that_fails_once_is_tried_again_by_itself(
-    bench: Bench, storage: MemoryStorage
+    bench: Bench, storage: MemoryBatches
 ) -> None:
     storage.faults = {"file:///x/003": [StorageError("busy", transient=True)] * 2}
     storage.cuts = {"file:///x/004": [3]}
@@ -80,8 +80,33 @@ def test_an_input_that_fails_once_is_tried_again_by_itself(
     assert [each.failed for each in result.moved] == [0]
 
 
+def test_a_batch_that_ends_early_is_brought_one_by_one(
+    bench: Bench, storage: MemoryBatches
+) -> None:
+    storage.open_faults = [StorageError("the server lost its connection")]
+
+    assert bench.bring(ALL) is ExitCode.OK
+
+    assert bench.texts() == texts()
+    result = bench.transfers.results[-1]
+    assert (result.files, result.bytes) == (200, 200 * len("content 000"))
+    assert sorted(opened(storage)) == sorted(f"file:///x/{name}" for name in NAMES)
+
+
+def test_what_is_larger_than_a_batch_takes_comes_by_itself(
+    bench: Bench, storage: MemoryBatches
+) -> None:
+    storage.small = len("content 000") - 1
+    storage.open_faults = [StorageError("never asked")]
+
+    assert bench.bring(ALL) is ExitCode.OK
+
+    assert bench.texts() == texts()
+    assert len(storage.open_faults) == 1
+
+
 def test_an_input_that_cannot_be_read_is_named(
-    bench: Bench, storage: MemoryStorage
+    bench: Bench, storage: MemoryBatches
 ) -> None:
     storage.faults = {"file:///x/003": [StorageError("access denied")] * 2}
 
@@ -91,7 +116,7 @@ def test_an_input_that_cannot_be_read_is_named(
 
 
 def test_an_input_that_has_changed_since_it_was_listed_comes_as_it_is(
-    bench: Bench, storage: MemoryStorage
+    bench: Bench, storage: MemoryBatches
 ) -> None:
     storage.changes = {"file:///x/003": [b"another"]}
 
@@ -117,9 +142,9 @@ def test_digests_of_a_batch_are_taken(bench: Bench) -> None:
 
 
 def test_what_came_before_a_halt_is_recorded(
-    bench: Bench, storage: MemoryStorage
+    bench: Bench, storage: MemoryBatches
 ) -> None:
-    class Halting(MemoryStorage):
+    class Halting(MemoryBatches):
         def open(self, location, **given):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN003, ANN202 - as its base
             if location.url.endswith("/005"):
                 raise HaltedError

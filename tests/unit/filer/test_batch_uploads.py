@@ -8,7 +8,7 @@ from fakes.filer_batches import MemoryBatches
 from simulations.transfer import Bench
 from tesk_filer.domain.digest_list import DigestList
 from tesk_filer.domain.expansion import Limits
-from tesk_filer.domain.file_batches import FileBatch, may_batch
+from tesk_filer.domain.file_batches import FileBatch
 from tesk_filer.ports import StorageError
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.task import FileType, Output, OutputFileLog
@@ -161,8 +161,19 @@ def test_a_batch_is_bounded_in_files_bytes_and_folders() -> None:
 
     assert by_files.is_full
     assert (len(by_bytes.files), len(by_folders.files)) == (16, 16)
-    assert may_batch(MIB)
-    assert not may_batch(MIB + 1)
+
+
+def test_a_file_that_is_larger_than_a_batch_takes_goes_by_itself(
+    batching: Bench, storage: MemoryBatches
+) -> None:
+    (batching.folder / "o/small").write_bytes(b"abc")
+    (batching.folder / "o/large").write_bytes(b"abcd")
+    storage.small = 3
+
+    assert batching.take(ALL) is ExitCode.OK
+
+    assert storage.commits == [1]
+    assert storage.files == {"file:///x/small": b"abc", "file:///x/large": b"abcd"}
 
 
 def test_what_is_listed_has_path_and_size(batching: Bench) -> None:

@@ -11,12 +11,6 @@ F = TypeVar("F")
 
 _MAX_BYTES = 16 * 1024 * 1024
 _MAX_FOLDERS = 16  # open files of a process are limited, and many batches move at once
-_SMALL = 1024 * 1024  # bytes
-
-
-def may_batch(size: int) -> bool:
-    """Tell whether a file of so many bytes gains by company."""
-    return size <= _SMALL
 
 
 @dataclass(slots=True)

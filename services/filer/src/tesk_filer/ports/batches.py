@@ -1,17 +1,21 @@
-"""The port of storages that complete many files together for less than one by one."""
+"""The ports of storages that move many small files together for less than one by one."""
 
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
-from tesk_filer.ports import Advance, Source, StorageError
+from tesk_filer.ports import Advance, Reader, Source, Stat, StorageError
 from tesk_model.locations import Location
+
+ListedLocation = tuple[Location, Stat]
+"""Where a file is, and what a listing said of it: its size at least."""
 
 
 class NotBatchedError(StorageError):
-    """A file is none for a batch, and is to be written by itself; users never see it."""
+    """A file is none for a batch, and is to be moved by itself; users never see it."""
 
     def __init__(self) -> None:
-        super().__init__("is written by itself")
+        super().__init__("is moved by itself")
 
 
 class WriteBatch(Protocol):
@@ -43,5 +47,31 @@ class WriteBatch(Protocol):
 class WritesBatches(Protocol):
     """A storage that takes files in batches; safe to use from many threads."""
 
+    @property
+    def small(self) -> int:
+        """Bytes of the largest file that gains by company."""
+
     def batch(self) -> AbstractContextManager[WriteBatch]:
         """Begin a batch."""
+
+
+@runtime_checkable
+class ReadsBatches(Protocol):
+    """A storage that gives files in batches; safe to use from many threads."""
+
+    @property
+    def small(self) -> int:
+        """Bytes of the largest file that gains by company."""
+
+    def open_all(
+        self, files: Sequence[ListedLocation]
+    ) -> Generator[AbstractContextManager[Reader]]:
+        """Open small files; yield what opens the next one, as ``Storage.open`` does.
+
+        Each is left before the next one is taken. To close the generator gives up the
+        rest.
+
+        Raises:
+            StorageError: All that have not come must be opened by themselves. One that
+                is raised when a file is opened is about this one alone.
+        """

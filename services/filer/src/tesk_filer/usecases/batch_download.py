@@ -1,15 +1,17 @@
-"""Downloads small files of this machine one after another, for less than one by one.
+"""Downloads small files together, where a storage gives them so for less.
 
 What each costs beside its copy, as its line in the manifest, is done once for all of
 them. A file that cannot be brought is left over: by itself it is tried again, and says
 what is wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from tesk_filer.ports import Stat, StorageError
+from tesk_filer.ports import Reader, Stat, StorageError
+from tesk_filer.ports.batches import NotBatchedError, ReadsBatches
 from tesk_filer.usecases.arrivals import Arrived
 from tesk_filer.usecases.file_download import FileDownload
 from tesk_filer.usecases.file_progress import FileProgress
@@ -43,9 +45,24 @@ class BatchDownload:
 
     Attributes:
         download: Brings files by themselves, and records those that are there.
+        cached_from: Bytes from which on files of other hosts may be in a cache, which
+            has them by themselves; None: there is no cache.
     """
 
     download: FileDownload
+    cached_from: int | None = None
+
+    def largest(self, source: Location) -> int:
+        """Return the bytes of the largest file that comes in a batch from ``source``.
+
+        -1: none does.
+        """
+        storage = self._batches_of(source)
+        if storage is None:
+            return -1
+        if self.cached_from is None or not source.host:
+            return storage.small
+        return min(storage.small, self.cached_from - 1)
 
     def __call__(self, files: Sequence[ListedFile]) -> BatchResult:
         """Bring files of one scheme.
@@ -76,20 +93,46 @@ class BatchDownload:
         with self.download.progress.of_batch(
             first.source.scheme, path=first.path, url=first.source
         ) as progress:
-            for file in files:
-                saved = self._bring(file, progress)
-                if saved is None:
-                    left.append(file)
-                else:
-                    arrived.append(saved)
+            # What ends all of it is no end of each: it is tried by itself.
+            with suppress(StorageError), self._opened(files) as openings:
+                for file, opening in zip(files, openings, strict=True):
+                    saved = self._bring(file, opening, progress)
+                    if saved is not None:
+                        arrived.append(saved)
             progress.files = len(arrived)
+        there = {each.path for each in arrived}
+        left.extend(file for file in files if file.path not in there)
 
-    def _bring(self, file: ListedFile, progress: FileProgress) -> Arrived | None:
+    @contextmanager
+    def _opened(
+        self, files: Sequence[ListedFile]
+    ) -> Iterator[Iterator[AbstractContextManager[Reader]]]:
+        source = files[0].source
+        storage = self._batches_of(source)
+        if storage is None:
+            raise NotBatchedError
+        wanted = [(file.source, file.known) for file in files]
+        with (
+            self.download.limits.request(source.host),
+            closing(storage.open_all(wanted)) as openings,
+        ):
+            yield openings
+
+    def _batches_of(self, source: Location) -> ReadsBatches | None:
+        storage = self.download.storages.of(source)
+        return storage if isinstance(storage, ReadsBatches) else None
+
+    def _bring(
+        self,
+        file: ListedFile,
+        opening: AbstractContextManager[Reader],
+        progress: FileProgress,
+    ) -> Arrived | None:
         """Bring a file; None: it cannot be brought in this way."""
-        download, (path, source, known) = self.download, file
+        download, (path, source, _) = self.download, file
         before = progress.bytes
         try:
-            with download.storages.of(source).open(source, known=known) as reader:
+            with opening as reader:
                 download.progress.check(reader.size)
                 checks = download.checks(source, reader)
                 saved = download.volume.save(path, reader, progress.advance, checks)

@@ -7,7 +7,7 @@ are uploaded by themselves: then each is retried, and says itself what is wrong.
 from collections.abc import Sequence
 from functools import partial
 
-from tesk_filer.domain.file_batches import FileBatch, may_batch
+from tesk_filer.domain.file_batches import FileBatch
 from tesk_filer.ports import Storage, StorageError
 from tesk_filer.ports.batches import WriteBatch, WritesBatches
 from tesk_filer.ports.manifest import Moved
@@ -43,13 +43,11 @@ class BatchUploads:
             HaltedError: The transfer was stopped.
         """
         upload = file.upload
-        if not may_batch(upload.size):
-            return False
         if storage is not self._seen:  # mostly it is the one of the file before
             self.flush()
             self._seen = storage
             self._storage = storage if isinstance(storage, WritesBatches) else None
-        if self._storage is None:
+        if self._storage is None or upload.size > self._storage.small:
             return False
         self._batch.add(file, size=upload.size, path=upload.target.path)
         if self._batch.is_full:
@@ -91,8 +89,9 @@ class BatchUploads:
         progress: FileProgress,
     ) -> _Written:
         """Upload files together; return those that are complete."""
+        host = files[0].upload.target.host
         try:
-            with storage.batch() as batch:
+            with self._upload_file.limits.request(host), storage.batch() as batch:
                 written = self._write(batch, files, progress)
                 batch.commit()
         except StorageError:

@@ -1,10 +1,10 @@
 """Downloads inputs into the volume."""
 
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from tesk_filer.domain.content import Content
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import (
     Download,
@@ -13,7 +13,7 @@ from tesk_filer.domain.downloads import (
     title,
 )
 from tesk_filer.domain.expansion import Expansion, Limits
-from tesk_filer.domain.file_batches import FileBatch, may_batch
+from tesk_filer.domain.file_batches import FileBatch
 from tesk_filer.domain.identities import DIRECTORY
 from tesk_filer.ports import (
     NO_CHECKSUMS,
@@ -41,7 +41,7 @@ from tesk_model.paths import normalize
 from tesk_model.references import is_reference
 from tesk_model.task import Input
 
-_BATCH = 64  # small files of this machine that a thread brings one after another
+_BATCH = 64  # small files that a thread brings one after another
 
 _Listed = tuple[Download, Entry]
 """A file of a directory, and what the listing says of it."""
@@ -50,30 +50,13 @@ CONTENT = "content"
 """Stands for the scheme of what is in the task itself."""
 
 
-class _InlineContent:
-    """Inline content, read like a file of a storage."""
-
-    etag = ""
-    checksums = NO_CHECKSUMS
-    executable = False
-    descriptor = None
-    has_parts = False
-
-    def __init__(self, content: bytes) -> None:
-        self.size = len(content)
-        self._stream = io.BytesIO(content)
-
-    def read(self, size: int) -> bytes:
-        return self._stream.read(size)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Downloads:
     """Downloads all inputs of a task; the first failure stops the rest.
 
     Attributes:
         identities: Has what each file was, by ``download_file``.
-        download_batch: Brings small files of this machine.
+        download_batch: Brings small files together.
         batches: Runs it.
         sizes: Takes what arrives of each input.
     """
@@ -148,7 +131,7 @@ class Downloads:
             arrived = self.download_file(download.path, download.source, known)
             self.sizes.add(download.index, arrived.size or 0)
             return
-        content = _InlineContent(download.content)
+        content = Content(download.content)
         with self.progress.of_file(CONTENT, path=download.path) as file_progress:
             checks = NO_CHECKSUMS if self.digests is None else {ALGORITHM: ""}
             saved = self.volume.save(
@@ -163,13 +146,13 @@ class Downloads:
         if source.checksums:
             raise StorageError("a checksum in the url is for one file, not a directory")
         batch = FileBatch[_Listed](_BATCH)
+        small = self.download_batch.largest(source)
         for file, entry in self._list(directory, source):
-            if source.host or not may_batch(entry.size or 0):
+            if entry.size is None or entry.size > small:
                 self._submit(file, entry)
                 continue
-            # Of this machine: to hand it to a thread costs as much as to copy it.
             self.progress.plan(entry.size)
-            batch.add((file, entry), size=entry.size or 0, path=file.path)
+            batch.add((file, entry), size=entry.size, path=file.path)
             if batch.is_full:
                 self._submit_batch(batch)
                 batch = FileBatch[_Listed](_BATCH)

@@ -10,7 +10,7 @@ where it is named, left out of the listing of a folder above it, with a note.
 import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager
 from typing import Self
 
@@ -34,6 +34,7 @@ from tesk_filer.adapters.storage.local_writing import (
     sync_folder,
     write_temporary,
 )
+from tesk_filer.adapters.storage.small_files import SMALL, open_each
 from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import (
     NO_CHECKSUMS,
@@ -43,10 +44,12 @@ from tesk_filer.ports import (
     Entry,
     Page,
     Part,
+    Reader,
     Source,
     Stat,
     StorageError,
 )
+from tesk_filer.ports.batches import ListedLocation
 from tesk_model.locations import Location
 from tesk_runtime.protected_paths import ProtectedPaths
 
@@ -85,6 +88,8 @@ class _File:
 
 class LocalStorage:
     """Files of this machine, below the allowed folders only."""
+
+    small = SMALL
 
     def __init__(
         self,
@@ -179,6 +184,12 @@ class LocalStorage:
         except OSError as error:
             raise explain(error) from error
         return ""
+
+    def open_all(
+        self, files: Sequence[ListedLocation]
+    ) -> Generator[AbstractContextManager[Reader]]:
+        """See ``ReadsBatches``."""
+        return open_each(self.open, files)
 
     def batch(self) -> AbstractContextManager[LocalBatch]:
         """See ``WritesBatches``."""

@@ -1,10 +1,16 @@
 """``sftp://``: files and directories over SSH, with user and key or password."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.storage.sftp_batches import (
+    SMALL,
+    SftpBatch,
+    open_all,
+    open_batch,
+)
 from tesk_filer.adapters.storage.sftp_connection import (
     SftpConnection,
     SftpConnections,
@@ -35,10 +41,12 @@ from tesk_filer.ports import (
     Entry,
     Page,
     Part,
+    Reader,
     Source,
     Stat,
     StorageError,
 )
+from tesk_filer.ports.batches import ListedLocation
 from tesk_model.locations import Location, printable
 
 _SEPARATOR = "\0"  # between a directory and those above it; in no path
@@ -46,6 +54,8 @@ _SEPARATOR = "\0"  # between a directory and those above it; in no path
 
 class SftpStorage:
     """Files on SFTP servers."""
+
+    small = SMALL
 
     def __init__(
         self,
@@ -147,6 +157,16 @@ class SftpStorage:
                         remove(connection.session, each)
             raise
         return ""
+
+    def open_all(
+        self, files: Sequence[ListedLocation]
+    ) -> Generator[AbstractContextManager[Reader]]:
+        """See ``ReadsBatches``."""
+        return open_all(self._connections, files)
+
+    def batch(self) -> AbstractContextManager[SftpBatch]:
+        """See ``WritesBatches``."""
+        return open_batch(self._connections)
 
     def check_write(self, location: Location) -> WriteFound:
         """See ``usecases.checks.ChecksWrites``."""

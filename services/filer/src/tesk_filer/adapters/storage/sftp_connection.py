@@ -48,7 +48,9 @@ _HOME = "/~"
 
 
 @dataclass(frozen=True, slots=True)
-class _Account:
+class Account:
+    """A user of a server, and what proves it."""
+
     host: str
     port: int
     credential: Login | PrivateKey
@@ -132,16 +134,24 @@ class SftpConnections:
         Raises:
             StorageError: For every failure of SSH and SFTP.
         """
-        found = with_login_of(location, self._credentials.find(location))
-        account = _Account(location.host, location.port or _PORT, _checked_login(found))
+        account = self.account_of(location)
         with self._pool.lend(account) as connection, translated_errors():
             yield connection
+
+    def account_of(self, location: Location) -> Account:
+        """Return to what a connection for ``location`` is logged in.
+
+        Raises:
+            StorageError: There is no login.
+        """
+        found = with_login_of(location, self._credentials.find(location))
+        return Account(location.host, location.port or _PORT, _checked_login(found))
 
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
 
-    def _connect(self, account: _Account) -> SftpConnection:
+    def _connect(self, account: Account) -> SftpConnection:
         name = name_of(account.host, account.port)
         known = read_known_keys(self._known_hosts, name)
         given = account.credential

@@ -1,6 +1,5 @@
 """A file that is downloaded over SFTP, and the proof that it is one content."""
 
-import stat
 from functools import cached_property
 
 from tesk_filer.adapters.storage.sftp_connection import translated_errors
@@ -34,6 +33,20 @@ def stat_from(found: Attributes) -> Stat:
     if found.size is not None and found.modified is not None:
         etag = f"{found.size:x}-{found.modified:x}"
     return Stat(size=found.size, etag=etag)
+
+
+def check_file(found: Attributes) -> None:
+    """Raise StorageError if what was opened is no file."""
+    if found.is_directory:
+        raise StorageError("is a directory; give the input type DIRECTORY")
+    if not found.is_file:
+        raise StorageError("is not a regular file")
+
+
+def check_unchanged(now: Stat, known: Stat) -> None:
+    """Raise ChangedError if a file is not the known one, as far as both tell."""
+    if (now.size, now.etag or known.etag) != (known.size, known.etag or now.etag):
+        raise ChangedError
 
 
 class SftpDownload:
@@ -77,7 +90,7 @@ class SftpDownload:
     def executable(self) -> bool:
         """See ``Reader``."""
         with translated_errors():
-            return bool((self._attributes.mode or 0) & stat.S_IXUSR)
+            return self._attributes.is_executable
 
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
@@ -97,10 +110,7 @@ class SftpDownload:
     @cached_property
     def _attributes(self) -> Attributes:
         found = attributes_of(self._session.wait(self._before, Kind.ATTRS))
-        if found.is_directory:
-            raise StorageError("is a directory; give the input type DIRECTORY")
-        if not found.is_file:
-            raise StorageError("is not a regular file")
+        check_file(found)
         return found
 
     @property
@@ -108,5 +118,4 @@ class SftpDownload:
         return stat_from(self._attributes)
 
     def _check(self, now: Stat) -> None:
-        if (now.size, now.etag or self.etag) != (self.size, self.etag or now.etag):
-            raise ChangedError
+        check_unchanged(now, Stat(size=self.size, etag=self.etag))

@@ -7,7 +7,7 @@ Source:
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
-from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG
+from stat import S_IFMT, S_ISDIR, S_ISLNK, S_ISREG, S_IXUSR
 
 LEAST_BLOCK = 32 * 1024
 """Bytes that every server reads or writes at once: of packets it takes 34,000 bytes."""
@@ -89,6 +89,11 @@ class Attributes:
     def is_directory(self) -> bool:
         """Whether it is a directory."""
         return self.mode is not None and S_ISDIR(self.mode)
+
+    @property
+    def is_executable(self) -> bool:
+        """Whether its owner may run it."""
+        return bool((self.mode or 0) & S_IXUSR)
 
     @property
     def is_link(self) -> bool:

@@ -143,7 +143,11 @@ class SftpSession:
 
     def call(self, kind: Kind, payload: bytes, wanted: Kind = Kind.STATUS) -> bytes:
         """Make a request and wait for its response; see ``wait``."""
-        (number,) = self.request((kind, payload))
+        return self.ask((kind, payload), wanted)
+
+    def ask(self, packet: Packet, wanted: Kind = Kind.STATUS) -> bytes:
+        """Make a request and wait for its response; see ``wait``."""
+        (number,) = self.request(packet)
         return self.wait(number, wanted)
 
     def _receive(self, deadline: Deadline) -> tuple[int, int, bytes]:

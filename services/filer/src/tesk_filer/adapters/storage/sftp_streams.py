@@ -139,7 +139,6 @@ def send_file(
         StorageError: The file became shorter.
         SftpError: The server refuses.
     """
-    prefix = string(handle)
     size = session.limits.write if source.size > _LARGE else LEAST_BLOCK
     most = _AHEAD // size
     under_way: deque[_Request] = deque()
@@ -148,12 +147,8 @@ def send_file(
         batch: list[Packet] = []
         sizes: list[int] = []
         while len(batch) < max(most // _SHARE, 1) and offset < source.size:
-            wanted = min(size, source.size - offset)
-            block = os.pread(source.descriptor, wanted, offset)
-            if not block:
-                raise StorageError("became shorter while it was sent", transient=True)
-            header = prefix + struct.pack(">QI", offset, len(block))
-            batch.append((Kind.WRITE, header, block))
+            block = read_source(source, offset, min(size, source.size - offset))
+            batch.append(write_request(handle, offset, block))
             sizes.append(len(block))
             offset += len(block)
         numbers = session.request(*batch)
@@ -163,6 +158,24 @@ def send_file(
         )
         _confirm(session, under_way, advance, left=most - most // _SHARE)
     _confirm(session, under_way, advance, left=0)
+
+
+def read_source(source: Source, offset: int, size: int) -> bytes:
+    """Return up to ``size`` bytes of a file of the volume, one at least.
+
+    Raises:
+        StorageError: It became shorter.
+    """
+    block = os.pread(source.descriptor, size, offset)
+    if not block:
+        raise StorageError("became shorter while it was sent", transient=True)
+    return block
+
+
+def write_request(handle: bytes, offset: int, block: bytes) -> Packet:
+    """Return the request that writes a block to an open file."""
+    header = string(handle) + struct.pack(">QI", offset, len(block))
+    return Kind.WRITE, header, block
 
 
 def _confirm(

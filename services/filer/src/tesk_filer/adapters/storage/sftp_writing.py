@@ -1,6 +1,7 @@
 """Uploads files to SFTP servers: a hidden file is renamed when it is complete."""
 
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 
 from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
@@ -15,7 +16,7 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     encode,
     string,
 )
-from tesk_filer.adapters.storage.sftp_session import SftpSession
+from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
 from tesk_filer.adapters.storage.sftp_streams import send_file
 from tesk_filer.adapters.storage.write_checks import folders_above, untold
 from tesk_filer.domain.checks import WriteFound
@@ -56,19 +57,50 @@ def write_file(
     except SftpError as error:
         raise _write_error(error) from error
     # Some servers find out now that their disk is full.
-    status, closed = session.request(
-        (Kind.FSTAT, string(handle)), (Kind.CLOSE, string(handle))
-    )
-    size = attributes_of(session.wait(status, Kind.ATTRS)).size
+    numbers = session.request(*ending(handle))
+    wait_ended(session, numbers, source.size)
+    rename(session, hidden, path)
+    incomplete.clear()
+
+
+def creation(hidden: str, *, executable: bool) -> Packet:
+    """Return the request that opens a new file, or empties one that is there."""
+    flags = Flag.WRITE | Flag.CREATE | Flag.TRUNCATE
+    mode = 0o777 if executable else 0o666  # less the umask of the server
+    packed = struct.pack(">III", flags, _WITH_MODE, mode)
+    return Kind.OPEN, encode(hidden), packed
+
+
+def may_lack_folder(error: SftpError) -> bool:
+    """Tell whether a file could not be created because its folder is missing."""
+    return error.code in (Status.NO_SUCH_FILE, Status.FAILURE)
+
+
+def ending(handle: bytes) -> tuple[Packet, Packet]:
+    """Return the requests that end a file: its status, and that it is closed."""
+    return (Kind.FSTAT, string(handle)), (Kind.CLOSE, string(handle))
+
+
+def wait_ended(session: SftpSession, numbers: Sequence[int], size: int) -> None:
+    """Wait until a file of ``size`` bytes has ended.
+
+    Args:
+        session: With the server.
+        numbers: Of the requests of ``ending``.
+        size: Of the file.
+
+    Raises:
+        StorageError, SftpError: It cannot be written, or is not complete.
+    """
+    status, closed = numbers
+    found = attributes_of(session.wait(status, Kind.ATTRS)).size
     try:
         session.wait(closed, Kind.STATUS)
     except SftpError as error:
         raise _write_error(error) from error
-    if size not in (None, source.size):
-        message = f"{size} of {source.size} bytes arrived"
+    if found not in (None, size):
+        message = f"{found} of {size} bytes arrived"
         raise StorageError(message, transient=True)
-    _rename(session, hidden, path)
-    incomplete.clear()
 
 
 def make_folders(session: SftpSession, path: str) -> None:
@@ -114,37 +146,20 @@ def check_place(session: SftpSession, path: str) -> WriteFound:
     return untold("no folder there exists")
 
 
-def remove(session: SftpSession, path: str) -> None:
-    """Remove a file, if the server lets us."""
-    with suppress(SftpError):
-        session.call(Kind.REMOVE, encode(path))
+def renaming(hidden: str, path: str) -> Packet:
+    """Return the request that gives a file its name, whatever has it now."""
+    return Kind.EXTENDED, _POSIX_RENAME, encode(hidden), encode(path)
 
 
-def _create(session: SftpSession, hidden: str, path: str, *, executable: bool) -> bytes:
-    flags = Flag.WRITE | Flag.CREATE | Flag.TRUNCATE
-    mode = 0o777 if executable else 0o666  # less the umask of the server
-    request = encode(hidden) + struct.pack(">III", flags, _WITH_MODE, mode)
-    try:
-        return data_of(session.call(Kind.OPEN, request, Kind.HANDLE))
-    except SftpError as error:
-        if error.code not in (Status.NO_SUCH_FILE, Status.FAILURE):
-            raise
-        make_folders(session, path.rpartition("/")[0] or "/")
-        return data_of(session.call(Kind.OPEN, request, Kind.HANDLE))
+def rename(session: SftpSession, hidden: str, path: str) -> None:
+    """Give a file its name; another file that has it is replaced.
 
-
-def _is_directory(session: SftpSession, path: str) -> bool:
-    found = stat_of(session, path)
-    if found is not None and not found.is_directory and found.mode is not None:
-        raise StorageError(_FILE_ABOVE)
-    return found is not None
-
-
-def _rename(session: SftpSession, hidden: str, path: str) -> None:
-    both = encode(hidden) + encode(path)
+    Raises:
+        StorageError, SftpError: It cannot have it.
+    """
     if session.has_posix_rename:
         try:
-            session.call(Kind.EXTENDED, _POSIX_RENAME + both)
+            session.ask(renaming(hidden, path))
         except SftpError as error:
             _refuse_directory(session, path)
             if error.code != Status.UNSUPPORTED:  # some only announce it
@@ -152,11 +167,35 @@ def _rename(session: SftpSession, hidden: str, path: str) -> None:
         else:
             return
     try:
-        session.call(Kind.RENAME, both)
+        session.call(Kind.RENAME, encode(hidden) + encode(path))
     except SftpError as error:  # it does not replace a file
         # A directory would be moved away, with all that is in it.
         _refuse_directory(session, path)
         _exchange(session, hidden, path, error)
+
+
+def remove(session: SftpSession, path: str) -> None:
+    """Remove a file, if the server lets us."""
+    with suppress(SftpError):
+        session.call(Kind.REMOVE, encode(path))
+
+
+def _create(session: SftpSession, hidden: str, path: str, *, executable: bool) -> bytes:
+    request = creation(hidden, executable=executable)
+    try:
+        return data_of(session.ask(request, Kind.HANDLE))
+    except SftpError as error:
+        if not may_lack_folder(error):
+            raise
+        make_folders(session, path.rpartition("/")[0] or "/")
+        return data_of(session.ask(request, Kind.HANDLE))
+
+
+def _is_directory(session: SftpSession, path: str) -> bool:
+    found = stat_of(session, path)
+    if found is not None and not found.is_directory and found.mode is not None:
+        raise StorageError(_FILE_ABOVE)
+    return found is not None
 
 
 def _refuse_directory(session: SftpSession, path: str) -> None:

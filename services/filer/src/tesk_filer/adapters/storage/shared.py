@@ -6,11 +6,12 @@ machine.
 """
 
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from tesk_filer.adapters.storage.local import LocalStorage
+from tesk_filer.adapters.storage.small_files import SMALL, open_each
 from tesk_filer.adapters.storage.write_checks import untold
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
@@ -24,7 +25,12 @@ from tesk_filer.ports import (
     Storage,
     StorageError,
 )
-from tesk_filer.ports.batches import NotBatchedError, WriteBatch, WritesBatches
+from tesk_filer.ports.batches import (
+    ListedLocation,
+    NotBatchedError,
+    WriteBatch,
+    WritesBatches,
+)
 from tesk_filer.usecases.checks import ChecksWrites
 from tesk_model.locations import Location, parse_location
 from tesk_model.paths import is_within
@@ -68,6 +74,17 @@ class SharedStorage:
         """See ``Storage``."""
         storage, mapped = self.resolve(location)
         return storage.write(mapped, source, advance)
+
+    @property
+    def small(self) -> int:
+        """See ``ReadsBatches``."""
+        return SMALL
+
+    def open_all(
+        self, files: Sequence[ListedLocation]
+    ) -> Generator[AbstractContextManager[Reader]]:
+        """See ``ReadsBatches``."""
+        return open_each(self.open, files)
 
     @contextmanager
     def batch(self) -> Iterator["_SharedBatch"]:
