@@ -16,6 +16,7 @@ from servers.gcs_faults import account_key, gcs_faults
 from servers.http import http_server
 from servers.identities import TOKEN, identity_server
 from servers.s3 import s3_server
+from servers.sftp import sftp_server
 from tesk_model.task import Input
 
 Row = tuple[str, str, str]
@@ -32,6 +33,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         web = stack.enter_context(http_server())
         web.files["/a"] = b"x"
         ftp = stack.enter_context(ftp_server(folder / "files"))
+        sftp = stack.enter_context(sftp_server(folder / "files"))
         s3 = stack.enter_context(s3_server("bench"))
         client = s3.client()
         client.put_object(Bucket="bench", Key="a", Body=b"x")
@@ -42,13 +44,17 @@ def rows(*, quick: bool) -> Iterator[Row]:
             "file": Input(path="/in/a", url=f"file://{folder}/files/a"),
             "http": Input(path="/in/a", url=f"{web.url}/a"),
             "ftp": Input(path="/in/a", url=f"{ftp.url}/a"),
+            "sftp": Input(
+                path="/in/a", url=f"{sftp.url_with_password}{folder}/files/a"
+            ),
             "s3": Input(path="/in/a", url="s3://bench/a"),
             "gs with a key": Input(path="/in/a", url="gs://key/a"),
             "gs as the machine": Input(path="/in/a", url="gs://machine/a"),
             "az with a key": Input(path="/in/a", url="az://keyed/a"),
             "az as the machine": Input(path="/in/a", url="az://machine/a"),
         }
-        environ = {**s3.environ, **clouds}
+        known = {"TESK_FILER_KNOWN_HOSTS": str(sftp.known_hosts)}
+        environ = {**s3.environ, **clouds, **known}
         run = FilerRun(folder, (folder / "files",), environ=environ)
         for scheme, entry in inputs.items():
             record.inputs = (entry,)
