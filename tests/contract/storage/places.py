@@ -24,6 +24,7 @@ from tesk_filer.ports import (
     Stat,
     Storage,
 )
+from tesk_filer.ports.batches import ListedLocation, WriteBatch
 from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_runtime.egress.policy import EgressPolicy
@@ -147,6 +148,32 @@ class Place:
         """List everything below ``url``, by name."""
         entries = [entry for page in self.pages(url) for entry in page.entries]
         return sorted(entries, key=lambda entry: entry.name)
+
+    def listed(self) -> Sequence[ListedLocation]:
+        """List the files below the url, as they are opened together."""
+        return [(self.at(entry.name), entry) for entry in self.walk(self.url)]
+
+
+def write_to(
+    batch: WriteBatch,
+    url: str,
+    content: bytes,
+    *,
+    size: int | None = None,
+    executable: bool = False,
+    advance: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Write ``content`` to ``url``; ``size`` is what was said of it."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        source = Source(
+            descriptor=file.fileno(),
+            size=len(content) if size is None else size,
+            executable=executable,
+            tag="tesk-t1-a1-0",
+        )
+        batch.write(parse_location(url), source, advance)
 
 
 def _location(url: str | Location) -> Location:

@@ -1,18 +1,16 @@
 """The contract of storages that take many files together."""
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from contract.storage.places import Place
+from contract.storage.places import Place, write_to
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.ports import HaltedError, Source, StorageError
+from tesk_filer.ports import HaltedError, StorageError
 from tesk_filer.ports.batches import WriteBatch, WritesBatches
-from tesk_model.locations import parse_location
 
 
 @pytest.fixture
@@ -28,28 +26,6 @@ def batch_of(place: Place) -> Iterator[WriteBatch]:
         yield batch
 
 
-def write(
-    batch: WriteBatch,
-    url: str,
-    content: bytes,
-    *,
-    size: int | None = None,
-    executable: bool = False,
-    advance: Callable[[int], None] = lambda _: None,
-) -> None:
-    """Write ``content`` to ``url``; ``size`` is what was said of it."""
-    with tempfile.TemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        source = Source(
-            descriptor=file.fileno(),
-            size=len(content) if size is None else size,
-            executable=executable,
-            tag="tesk-t1-a1-0",
-        )
-        batch.write(parse_location(url), source, advance)
-
-
 def names(place: Place) -> list[str]:
     return [each.name for each in place.walk(place.url)]
 
@@ -63,7 +39,7 @@ def test_files_are_visible_whole_when_their_batch_is_committed(
 
     with batch_of(batching) as batch:
         for name, content in contents.items():
-            write(batch, f"{batching.url}/{name}", content, advance=moved.append)
+            write_to(batch, f"{batching.url}/{name}", content, advance=moved.append)
         assert batching.stat(batching.at("d1/1")) is None
         batch.commit()
 
@@ -77,8 +53,8 @@ def test_a_batch_that_is_not_committed_leaves_nothing(batching: Place) -> None:
     batching.put(batching.at("other"), b"old")
 
     with batch_of(batching) as batch:
-        write(batch, f"{batching.url}/a", b"new")
-        write(batch, f"{batching.url}/other", b"new")
+        write_to(batch, f"{batching.url}/a", b"new")
+        write_to(batch, f"{batching.url}/other", b"new")
 
     assert names(batching) == ["other"]
     assert batching.get(batching.at("other")) == b"old"
@@ -89,7 +65,7 @@ def test_an_error_in_the_block_leaves_nothing(batching: Place) -> None:
 
     def write_and_fail() -> None:
         with batch_of(batching) as batch:
-            write(batch, f"{batching.url}/a", b"new")
+            write_to(batch, f"{batching.url}/a", b"new")
             raise HaltedError
 
     with pytest.raises(HaltedError):
@@ -105,10 +81,10 @@ def test_a_file_that_cannot_be_written_does_not_keep_the_others(
         raise HaltedError
 
     with batch_of(batching) as batch:
-        write(batch, f"{batching.url}/a", b"new")
+        write_to(batch, f"{batching.url}/a", b"new")
         with pytest.raises(HaltedError):
-            write(batch, f"{batching.url}/b", b"new", advance=halt)
-        write(batch, f"{batching.url}/c", b"new")
+            write_to(batch, f"{batching.url}/b", b"new", advance=halt)
+        write_to(batch, f"{batching.url}/c", b"new")
         batch.commit()
 
     assert names(batching) == ["a", "c"]
@@ -118,7 +94,7 @@ def test_a_batch_replaces_what_is_there(batching: Place) -> None:
     batching.put(batching.at("a"), b"the first and longer one")
 
     with batch_of(batching) as batch:
-        write(batch, f"{batching.url}/a", b"second")
+        write_to(batch, f"{batching.url}/a", b"second")
         batch.commit()
 
     assert batching.get(batching.at("a")) == b"second"
@@ -135,9 +111,9 @@ def test_a_source_that_changed_is_refused(local: Place) -> None:
 
     with batch_of(local) as batch:
         with pytest.raises(StorageError, match="changed while it was copied"):
-            write(batch, f"{local.url}/a", b"now longer", size=3)
+            write_to(batch, f"{local.url}/a", b"now longer", size=3)
         with pytest.raises(StorageError, match="changed while it was copied"):
-            write(batch, f"{local.url}/b", b"gone", size=100)
+            write_to(batch, f"{local.url}/b", b"gone", size=100)
         batch.commit()
 
     assert names(local) == ["other"]
@@ -145,8 +121,8 @@ def test_a_source_that_changed_is_refused(local: Place) -> None:
 
 def test_a_program_stays_one(local: Place) -> None:
     with batch_of(local) as batch:
-        write(batch, f"{local.url}/tool", b"#!/bin/sh", executable=True)
-        write(batch, f"{local.url}/data", b"")
+        write_to(batch, f"{local.url}/tool", b"#!/bin/sh", executable=True)
+        write_to(batch, f"{local.url}/data", b"")
         batch.commit()
 
     assert os.access(f"{local.url}/tool", os.X_OK)
@@ -158,7 +134,7 @@ def test_what_somebody_removed_meanwhile_fails_the_commit(local: Place) -> None:
 
     with batch_of(local) as batch:
         for name in ("a", "b", "c"):
-            write(batch, f"{local.url}/{name}", b"new")
+            write_to(batch, f"{local.url}/{name}", b"new")
         (gone,) = Path(local.url).glob(".b*.part")
         gone.unlink()
         with pytest.raises(StorageError):
@@ -192,8 +168,8 @@ def test_a_batch_does_not_write_to(tmp_path: Path, url: str, message: str) -> No
 
     with batch_of(local) as batch:
         with pytest.raises(StorageError, match=message):
-            write(batch, url.format(root=root), b"x")
-        write(batch, f"{root}/allowed", b"x")
+            write_to(batch, url.format(root=root), b"x")
+        write_to(batch, f"{root}/allowed", b"x")
         batch.commit()
 
     assert (tmp_path / "outside/secret").read_text() == "secret"

@@ -19,11 +19,7 @@ def files(batching: Place) -> list[ListedLocation]:
     """Put files there, and list them."""
     for name, content in CONTENTS.items():
         batching.put(batching.at(name), content)
-    return listed(batching)
-
-
-def listed(place: Place) -> list[ListedLocation]:
-    return [(place.at(entry.name), entry) for entry in place.walk(place.url)]
+    return list(batching.listed())
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import hmac
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,13 +14,15 @@ import asyncssh
 import pytest
 
 from contract.storage.conftest import OneCredential, sftp_storage
-from contract.storage.places import OPEN_EGRESS, Place
+from contract.storage.places import OPEN_EGRESS, Place, write_to
 from servers.sftp import PASSWORD, USER, SftpFiles, SftpKind, sftp_server
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
+from tesk_filer.adapters.storage.sftp_batches import SMALL
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey
-from tesk_filer.ports import ChangedError, Part, StorageError
+from tesk_filer.ports import ChangedError, Part, Reader, StorageError
+from tesk_filer.ports.batches import NotBatchedError
 
 SHORT = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=0.5))
 
@@ -462,3 +466,79 @@ def test_a_directory_opened_as_a_file_names_the_cure(sftp: Place, folder: Path) 
 
     with pytest.raises(StorageError, match="type DIRECTORY"):
         sftp.get(sftp.url + "/d")
+
+
+def content_of(opening: AbstractContextManager[Reader]) -> bytes:
+    with opening as reader:
+        return reader.read(SMALL)
+
+
+def test_a_batch_ends_where_the_server_stalls(folder: Path) -> None:
+    for number in range(5):
+        (folder / f"{number}").write_bytes(b"x")
+    with sftp_server(folder, SftpKind(stalls=True)) as server:
+        storage = SftpStorage(
+            SHORT,
+            egress=OPEN_EGRESS,
+            credentials=SettingCredentials(),
+            known_hosts=str(server.known_hosts),
+        )
+        place = Place(storage, f"{server.url_with_password}{folder}")
+
+        with closing(storage.open_all(place.listed())) as openings:
+            first = next(openings)
+            with pytest.raises(StorageError):
+                content_of(first)
+            with pytest.raises(StorageError):  # and not another wait for each file
+                next(openings)
+        storage.close()
+
+
+def test_a_server_that_reads_less_at_once_gives_files_one_by_one(folder: Path) -> None:
+    (folder / "large").write_bytes(b"x" * 200)
+    (folder / "small").write_bytes(b"y" * 100)
+    with sftp_server(folder, SftpKind(block=100)) as server:
+        storage = sftp_storage(server)
+        place = Place(storage, f"{server.url_with_password}{folder}")
+
+        with closing(storage.open_all(place.listed())) as openings:
+            with pytest.raises(NotBatchedError):
+                content_of(next(openings))
+            assert content_of(next(openings)) == b"y" * 100
+        assert place.get(place.at("large")) == b"x" * 200
+        storage.close()
+
+
+def test_files_with_another_login_are_for_themselves(
+    server: SftpFiles, folder: Path, sftp: Place
+) -> None:
+    for name in "abc":
+        (folder / name).write_bytes(b"x")
+    files = list(sftp.listed())
+    location, known = files[1]
+    files[1] = replace(location, password="wrong"), known
+    storage = sftp.storage
+    assert isinstance(storage, SftpStorage)
+
+    with closing(storage.open_all(files)) as openings:
+        assert content_of(next(openings)) == b"x"
+        with pytest.raises(NotBatchedError):
+            content_of(next(openings))
+        assert content_of(next(openings)) == b"x"
+
+    assert server.logins == [USER]
+
+
+def test_a_full_disk_ends_a_batch_and_leaves_nothing(folder: Path) -> None:
+    with sftp_server(folder, SftpKind(disk=50)) as server:
+        storage = sftp_storage(server)
+        url = f"{server.url_with_password}{folder}/new/folder"
+
+        with storage.batch() as batch:
+            for size in (10, 100, 20):
+                write_to(batch, f"{url}/{size}", b"x" * size)
+            with pytest.raises(StorageError):
+                batch.commit()
+        storage.close()
+
+    assert [path for path in folder.rglob("*") if path.is_file()] == []

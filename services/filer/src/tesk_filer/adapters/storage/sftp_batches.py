@@ -78,7 +78,10 @@ def open_all(
         sizes = [known.size or 0 for _, known in files]
         asked = _ask(session, zip(handles, sizes, strict=True))
         for numbers, (_, known) in zip(asked, files, strict=True):
-            yield _arriving(session, numbers, known)
+            arriving = _Arriving(session, numbers, known)
+            yield arriving
+            if arriving.lost is not None:
+                raise arriving.lost  # each of the others would wait for as long
 
 
 def _open(session: SftpSession, paths: Sequence[str | None]) -> list[bytes | None]:
@@ -121,18 +124,38 @@ def _reading(handle: bytes, size: int) -> Iterator[Packet]:
     yield Kind.CLOSE, handle
 
 
-@contextmanager
-def _arriving(
-    session: SftpSession, numbers: Sequence[int], known: Stat
-) -> Iterator[Content]:
-    if not numbers:
-        raise NotBatchedError
-    try:
-        with translated_errors():
-            content = _take(session, numbers, known)
-    finally:
-        session.forget(*numbers)  # nobody needs to know whether closing succeeds
-    yield content
+class _Arriving(AbstractContextManager[Reader]):
+    """A file on its way.
+
+    Attributes:
+        lost: Why no other one comes, either; None: they may.
+    """
+
+    def __init__(
+        self, session: SftpSession, numbers: Sequence[int], known: Stat
+    ) -> None:
+        """Wait, when entered, for the requests of ``_ask`` with these numbers."""
+        self._session = session
+        self._numbers = numbers
+        self._known = known
+        self.lost: StorageError | None = None
+
+    def __enter__(self) -> Content:
+        if not self._numbers:
+            raise NotBatchedError
+        try:
+            with translated_errors():
+                return _take(self._session, self._numbers, self._known)
+        except StorageError as error:
+            if error.transient and not error.begins_anew:
+                self.lost = error
+            raise
+        finally:
+            # Nobody needs to know whether closing succeeds.
+            self._session.forget(*self._numbers)
+
+    def __exit__(self, *_: object) -> None:
+        """Keep nothing: the content is in memory."""
 
 
 def _take(session: SftpSession, numbers: Sequence[int], known: Stat) -> Content:
