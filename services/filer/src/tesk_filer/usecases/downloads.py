@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from tesk_filer.domain.content import Content
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import (
     Download,
@@ -24,6 +23,7 @@ from tesk_filer.ports import (
     StorageError,
     Storages,
 )
+from tesk_filer.ports.content import Content
 from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.batch_download import BatchDownload, ListedFile

@@ -49,9 +49,9 @@ from tesk_filer.adapters.storage.sftp_writing import (
     wait_ended,
 )
 from tesk_filer.adapters.volume import temporary_name
-from tesk_filer.domain.content import Content
 from tesk_filer.ports import Advance, Reader, Source, Stat, StorageError
 from tesk_filer.ports.batches import ListedLocation, NotBatchedError
+from tesk_filer.ports.content import Content
 from tesk_model.locations import Location
 
 SMALL = LEAST_BLOCK
