@@ -123,7 +123,7 @@ def make_run(
         plain = _file_download(filer, engine, volume, manifest, identities)
         return Downloads(
             download_file=_with_cache(plain, engine, cache, smallest=filer.cache_from),
-            download_batch=BatchDownload(plain, filer.cache_from if cache else None),
+            download_batch=BatchDownload(plain),
             batches=batches,
             identities=identities,
             transfers=transfers,

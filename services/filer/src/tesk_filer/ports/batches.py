@@ -57,7 +57,10 @@ class WritesBatches(Protocol):
 
 @runtime_checkable
 class ReadsBatches(Protocol):
-    """A storage that gives files in batches; safe to use from many threads."""
+    """A storage that gives files in batches; safe to use from many threads.
+
+    What comes so is not looked for in a cache of inputs (``domain.cache_keys``).
+    """
 
     @property
     def small(self) -> int:

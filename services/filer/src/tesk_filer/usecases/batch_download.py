@@ -45,12 +45,9 @@ class BatchDownload:
 
     Attributes:
         download: Brings files by themselves, and records those that are there.
-        cached_from: Bytes from which on files of other hosts may be in a cache, which
-            has them by themselves; None: there is no cache.
     """
 
     download: FileDownload
-    cached_from: int | None = None
 
     def largest(self, source: Location) -> int:
         """Return the bytes of the largest file that comes in a batch from ``source``.
@@ -58,11 +55,7 @@ class BatchDownload:
         -1: none does.
         """
         storage = self._batches_of(source)
-        if storage is None:
-            return -1
-        if self.cached_from is None or not source.host:
-            return storage.small
-        return min(storage.small, self.cached_from - 1)
+        return -1 if storage is None else storage.small
 
     def __call__(self, files: Sequence[ListedFile]) -> BatchResult:
         """Bring files of one scheme.
