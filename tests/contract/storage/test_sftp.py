@@ -18,7 +18,7 @@ from contract.storage.places import OPEN_EGRESS, Place, write_to
 from servers.sftp import PASSWORD, USER, SftpFiles, SftpKind, sftp_server
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
-from tesk_filer.adapters.storage.sftp_batches import SMALL
+from tesk_filer.adapters.storage.sftp_batch_reading import SMALL
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey
 from tesk_filer.ports import ChangedError, Part, Reader, StorageError

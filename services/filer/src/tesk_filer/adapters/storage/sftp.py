@@ -5,12 +5,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.sftp_batches import (
-    SMALL,
-    SftpBatch,
-    open_all,
-    open_batch,
-)
+from tesk_filer.adapters.storage.sftp_batch_reading import SMALL, open_all
+from tesk_filer.adapters.storage.sftp_batch_writing import SftpBatch, open_batch
 from tesk_filer.adapters.storage.sftp_connection import (
     SftpConnection,
     SftpConnections,
