@@ -9,6 +9,7 @@ import httpx
 
 from cluster.kube import Kube
 from cluster.python_server import python_server
+from cluster.retrying_transport import RetryingTransport
 from cluster.service_access import access_service
 from programs.waiting import eventually
 
@@ -76,7 +77,7 @@ def gated_storage_in(kube: Kube, namespace: str, image: str) -> Iterator[GatedSt
         httpx.Client(
             base_url=f"http://{address}",
             timeout=30,
-            transport=httpx.HTTPTransport(retries=3),
+            transport=RetryingTransport(retries=3),
         ) as client,
     ):
         yield GatedStorage(f"http://gate.{namespace}.svc:{PORT}", client)

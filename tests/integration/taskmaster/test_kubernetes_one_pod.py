@@ -26,7 +26,7 @@ from tesk_taskmaster.ports import StepFailedError, Tails
 
 pytestmark = pytest.mark.cluster
 
-GENEROUS = timedelta(seconds=120)
+GENEROUS = timedelta(seconds=300)  # a kubelet looks at volumes once a minute
 SECOND = timedelta(seconds=1)
 ATTEMPT = Attempt(TaskId("p1"), 1)
 SMALL = Resources(cpu_cores=0.01, ram_gb=0.0625, disk_gb=0.02)

@@ -17,8 +17,8 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     Flag,
     Kind,
     SftpError,
-    data_of,
     encode,
+    handle_of,
     string,
 )
 from tesk_filer.adapters.storage.sftp_writing import (
@@ -122,7 +122,7 @@ class SftpStorage:
             path = connection.absolute_path(location.path)
             request = encode(path) + Flag.READ.to_bytes(4) + bytes(4)
             try:
-                handle = data_of(session.call(Kind.OPEN, request, Kind.HANDLE))
+                handle = handle_of(session.call(Kind.OPEN, request, Kind.HANDLE))
             except SftpError as error:
                 raise absence(session, path, error) from error
             download = SftpDownload(session, handle, part=part, known=known)

@@ -30,8 +30,8 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     SftpError,
     attributes_of,
     block_of,
-    data_of,
     encode,
+    handle_of,
     string,
 )
 from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
@@ -73,12 +73,26 @@ def _open(session: SftpSession, paths: Sequence[str | None]) -> list[bytes | Non
     """Open files; None for those that cannot be opened, or have no path."""
     packets = [(Kind.OPEN, encode(path), _READ) for path in paths if path is not None]
     numbers = iter(session.request(*packets))
-    return [None if path is None else _handle(session, next(numbers)) for path in paths]
+    handles = [
+        None if path is None else _handle(session, next(numbers)) for path in paths
+    ]
+    check_apart([handle for handle in handles if handle is not None])
+    return handles
+
+
+def check_apart(handles: Sequence[bytes]) -> None:
+    """Refuse the handles of a server that has one file open at a time.
+
+    Raises:
+        NotBatchedError: Two are the same.
+    """
+    if len(set(handles)) < len(handles):
+        raise NotBatchedError
 
 
 def _handle(session: SftpSession, number: int) -> bytes | None:
     try:
-        return data_of(session.wait(number, Kind.HANDLE))
+        return handle_of(session.wait(number, Kind.HANDLE))
     except SftpError:
         return None  # by itself it says why
 
@@ -132,7 +146,8 @@ class _Arriving(AbstractContextManager[Reader]):
             with translated_errors():
                 return _take(self._session, self._numbers, self._known)
         except StorageError as error:
-            if error.transient and not error.begins_anew:
+            is_passing = error.transient and not error.begins_anew
+            if is_passing or self._session.is_broken:
                 self.lost = error
             raise
         finally:

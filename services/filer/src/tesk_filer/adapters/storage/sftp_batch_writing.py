@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tesk_filer.adapters.storage.sftp_batch_reading import SMALL
+from tesk_filer.adapters.storage.sftp_batch_reading import SMALL, check_apart
 from tesk_filer.adapters.storage.sftp_connection import (
     Account,
     SftpConnections,
@@ -15,7 +15,7 @@ from tesk_filer.adapters.storage.sftp_connection import (
 from tesk_filer.adapters.storage.sftp_protocol import (
     Kind,
     SftpError,
-    data_of,
+    handle_of,
 )
 from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
 from tesk_filer.adapters.storage.sftp_streams import read_source, write_request
@@ -33,6 +33,10 @@ from tesk_filer.adapters.volume import temporary_name
 from tesk_filer.ports import Advance, Source, StorageError
 from tesk_filer.ports.batches import NotBatchedError
 from tesk_model.locations import Location
+
+# Of hidden names: what a server that was lost still does to them, it does to no file
+# that is then written by itself.
+_TAG = "-batch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +82,18 @@ class SftpBatch:
                 connection.absolute_path(file.location.path) for file in self._files
             ]
             names = [
-                (f"{_folder(path)}/{temporary_name(path, file.tag)}", path)
+                (f"{_folder(path)}/{temporary_name(path, f'{file.tag}{_TAG}')}", path)
                 for path, file in zip(paths, self._files, strict=True)
             ]
             self._incomplete.update(hidden for hidden, _ in names)
-            self._send(session, self._create(session, names))
-            self._rename(session, names)
+            try:
+                self._send(session, self._create(session, names))
+                self._rename(session, names)
+            except (SftpError, StorageError):
+                # What is still done must not meet what is tried next.
+                if not session.is_broken:
+                    session.drain()
+                raise
 
     def discard(self) -> None:
         """Remove what is not complete, as far as the server lets us."""
@@ -109,7 +119,7 @@ class SftpBatch:
         lacking: list[int] = []
         for index, number in enumerate(session.request(*packets)):
             try:
-                handles[index] = data_of(session.wait(number, Kind.HANDLE))
+                handles[index] = handle_of(session.wait(number, Kind.HANDLE))
             except SftpError as error:
                 if not may_lack_folder(error):
                     raise
@@ -118,8 +128,10 @@ class SftpBatch:
             make_folders(session, folder or "/")
         numbers = session.request(*(packets[index] for index in lacking))
         for index, number in zip(lacking, numbers, strict=True):
-            handles[index] = data_of(session.wait(number, Kind.HANDLE))
-        return [handles[index] for index in range(len(names))]
+            handles[index] = handle_of(session.wait(number, Kind.HANDLE))
+        found = [handles[index] for index in range(len(names))]
+        check_apart(found)
+        return found
 
     def _send(self, session: SftpSession, handles: Sequence[bytes]) -> None:
         packets: list[Packet] = []

@@ -9,8 +9,8 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     SftpError,
     Status,
     attributes_of,
-    data_of,
     encode,
+    handle_of,
     names_of,
     string,
 )
@@ -80,7 +80,7 @@ def list_directory(session: SftpSession, path: str) -> Directory:
 
 
 def _all_names(session: SftpSession, path: str) -> Iterator[tuple[str, Attributes]]:
-    handle = data_of(session.call(Kind.OPENDIR, encode(path), Kind.HANDLE))
+    handle = handle_of(session.call(Kind.OPENDIR, encode(path), Kind.HANDLE))
     while names := _next_names(session, handle):
         yield from names
     session.forget(*session.request((Kind.CLOSE, string(handle))))

@@ -15,6 +15,8 @@ LEAST_BLOCK = 32 * 1024
 LARGEST_BLOCK = 255 * 1024
 """What OpenSSH reads or writes at once; its packets have 256 KiB at most."""
 
+_LONGEST_HANDLE = 256  # bytes; draft-ietf-secsh-filexfer-02, 6.2
+
 
 class Kind(IntEnum):
     """Types of packets."""
@@ -121,9 +123,12 @@ def attributes_of(payload: bytes) -> Attributes:
     return _Fields(payload).attributes()
 
 
-def data_of(payload: bytes) -> bytes:
-    """Read a payload that is one string: of HANDLE."""
-    return _Fields(payload).string()
+def handle_of(payload: bytes) -> bytes:
+    """Read the payload of HANDLE."""
+    handle = _Fields(payload).string()
+    if len(handle) > _LONGEST_HANDLE:
+        raise SftpProtocolError("a handle of impossible length")
+    return handle
 
 
 def block_of(payload: bytes) -> memoryview:

@@ -28,6 +28,8 @@ from tesk_filer.adapters.storage.sftp_protocol import (
 
 _MAX_PACKET = 1 << 20  # 256 KiB is what servers send at most
 _RECEIVE = 1 << 18
+# Of responses that came before the awaited one; less is under way at a time.
+_MAX_KEPT = 16 << 20
 # What OpenSSH takes in one packet of SSH. paramiko cuts up what is longer, and copies all
 # that is left for each piece.
 _PIECE = 32 * 1024 - 64
@@ -52,7 +54,11 @@ class Channel(Protocol):
 
 
 class SftpSession:
-    """Sends requests and receives their responses; used by one thread at a time."""
+    """Sends requests and receives their responses; used by one thread at a time.
+
+    Attributes:
+        is_broken: What comes cannot be told apart any more, or nothing does.
+    """
 
     def __init__(self, channel: Channel, *, stall: float | None = None) -> None:
         """Agree on the version.
@@ -71,6 +77,8 @@ class SftpSession:
         self._last_id = 0
         self._pending: set[int] = set()
         self._arrived: dict[int, tuple[int, bytes]] = {}
+        self._kept = 0
+        self.is_broken = False
         channel.sendall(_HEAD.pack(_AFTER_LENGTH, Kind.INIT, _VERSION))
         kind, _, extensions = self._receive(Deadline(stall))
         if kind != Kind.VERSION:
@@ -82,7 +90,7 @@ class SftpSession:
     @property
     def is_idle(self) -> bool:
         """Whether no response is awaited, or here and not taken."""
-        return not self._pending and not self._arrived
+        return not (self._pending or self._arrived or self.is_broken)
 
     @cached_property
     def limits(self) -> Limits:
@@ -117,7 +125,20 @@ class SftpSession:
         """Do not wait for these responses."""
         self._pending.difference_update(ids)
         for each in ids:
-            self._arrived.pop(each, None)
+            if each in self._arrived:
+                self._pop(each)
+
+    def drain(self) -> None:
+        """Wait for all responses, and forget them: nothing is done any more.
+
+        Raises:
+            StorageError: It takes too long.
+        """
+        deadline = Deadline(self._stall)
+        while self._pending:
+            _, number, _ = self._receive(deadline)
+            self._pending.discard(number)
+        self.forget(*self._arrived)
 
     def wait(self, number: int, wanted: Kind) -> bytes:
         """Return what follows the id of a response.
@@ -132,7 +153,10 @@ class SftpSession:
             if got in self._pending:
                 self._pending.remove(got)
                 self._arrived[got] = kind, payload
-        kind, payload = self._arrived.pop(number)
+                self._kept += len(payload)
+                if self._kept > _MAX_KEPT:
+                    raise self._broken("too much before what was asked for first")
+        kind, payload = self._pop(number)
         if kind == Kind.STATUS:
             code, text = status_of(payload)
             if code != Status.OK:
@@ -150,8 +174,26 @@ class SftpSession:
         (number,) = self.request(packet)
         return self.wait(number, wanted)
 
+    def _pop(self, number: int) -> tuple[int, bytes]:
+        kind, payload = self._arrived.pop(number)
+        self._kept -= len(payload)
+        return kind, payload
+
+    def _broken(self, message: str) -> SftpProtocolError:
+        self.is_broken = True
+        return SftpProtocolError(message)
+
     def _receive(self, deadline: Deadline) -> tuple[int, int, bytes]:
         """Return kind and id of the next packet, and what follows them."""
+        if self.is_broken:
+            raise SftpProtocolError("a packet after one that could not be read")
+        try:
+            return self._next_packet(deadline)
+        except BaseException:
+            self.is_broken = True
+            raise
+
+    def _next_packet(self, deadline: Deadline) -> tuple[int, int, bytes]:
         length = int.from_bytes(self._take(4, deadline))
         if not _AFTER_LENGTH <= length <= _MAX_PACKET:
             raise SftpProtocolError("a packet of impossible length")

@@ -12,8 +12,8 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     SftpError,
     Status,
     attributes_of,
-    data_of,
     encode,
+    handle_of,
     string,
 )
 from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
@@ -183,12 +183,12 @@ def remove(session: SftpSession, path: str) -> None:
 def _create(session: SftpSession, hidden: str, path: str, *, executable: bool) -> bytes:
     request = creation(hidden, executable=executable)
     try:
-        return data_of(session.ask(request, Kind.HANDLE))
+        return handle_of(session.ask(request, Kind.HANDLE))
     except SftpError as error:
         if not may_lack_folder(error):
             raise
         make_folders(session, path.rpartition("/")[0] or "/")
-        return data_of(session.ask(request, Kind.HANDLE))
+        return handle_of(session.ask(request, Kind.HANDLE))
 
 
 def _is_directory(session: SftpSession, path: str) -> bool:
