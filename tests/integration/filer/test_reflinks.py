@@ -36,7 +36,8 @@ def reflinks(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"nothing can be mounted here: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", folder], check=True)
+    # A failed test may hold a folder of it open.
+    subprocess.run(["umount", "--lazy", folder], check=True)
 
 
 def used(folder: Path) -> int:
