@@ -1,9 +1,8 @@
 """A storage to try, and plain ways to put files there and get them back."""
 
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -108,16 +107,7 @@ class Place:
         advance: Callable[[int], None] = lambda _: None,
     ) -> str:
         """Write ``content`` to ``url``; return its ETag, if the storage tells it."""
-        with tempfile.TemporaryFile() as file:
-            file.write(content)
-            file.flush()
-            os.lseek(file.fileno(), 0, os.SEEK_SET)
-            source = Source(
-                descriptor=file.fileno(),
-                size=len(content),
-                executable=executable,
-                tag="tesk-t1-a1-0",
-            )
+        with _source(content, len(content), executable=executable) as source:
             return self.storage.write(_location(url), source, advance)
 
     def get(
@@ -164,16 +154,23 @@ def write_to(
     advance: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Write ``content`` to ``url``; ``size`` is what was said of it."""
+    said = len(content) if size is None else size
+    with _source(content, said, executable=executable) as source:
+        batch.write(parse_location(url), source, advance)
+
+
+@contextmanager
+def _source(content: bytes, size: int, *, executable: bool) -> Iterator[Source]:
+    """Give a file of the volume, of which ``size`` was said."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
-        file.flush()
-        source = Source(
+        file.seek(0)
+        yield Source(
             descriptor=file.fileno(),
-            size=len(content) if size is None else size,
+            size=size,
             executable=executable,
             tag="tesk-t1-a1-0",
         )
-        batch.write(parse_location(url), source, advance)
 
 
 def _location(url: str | Location) -> Location:

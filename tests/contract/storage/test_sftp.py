@@ -47,6 +47,16 @@ def sftp(server: SftpFiles) -> Iterator[Place]:
     storage.close()
 
 
+def impatient_storage(server: SftpFiles) -> SftpStorage:
+    """Return a storage that soon gives up on a server."""
+    return SftpStorage(
+        SHORT,
+        egress=OPEN_EGRESS,
+        credentials=SettingCredentials(),
+        known_hosts=str(server.known_hosts),
+    )
+
+
 def refused(place: Place, url: str) -> StorageError:
     with pytest.raises(StorageError) as caught:
         place.get(url)
@@ -370,12 +380,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(folder: Path) -> None:
 def test_a_server_that_stalls_is_given_up(folder: Path) -> None:
     (folder / "a").write_bytes(b"content")
     with sftp_server(folder, SftpKind(stalls=True)) as server:
-        storage = SftpStorage(
-            SHORT,
-            egress=OPEN_EGRESS,
-            credentials=SettingCredentials(),
-            known_hosts=str(server.known_hosts),
-        )
+        storage = impatient_storage(server)
         with pytest.raises(StorageError, match="no answer in time") as caught:
             Place(storage, "").get(f"{server.url_with_password}{folder}/a")
         storage.close()
@@ -477,12 +482,7 @@ def test_a_batch_ends_where_the_server_stalls(folder: Path) -> None:
     for number in range(5):
         (folder / f"{number}").write_bytes(b"x")
     with sftp_server(folder, SftpKind(stalls=True)) as server:
-        storage = SftpStorage(
-            SHORT,
-            egress=OPEN_EGRESS,
-            credentials=SettingCredentials(),
-            known_hosts=str(server.known_hosts),
-        )
+        storage = impatient_storage(server)
         place = Place(storage, f"{server.url_with_password}{folder}")
 
         with closing(storage.open_all(place.listed())) as openings:
