@@ -67,20 +67,19 @@ class BatchDownload:
         missing = [file for file, found in there if found is None]
         sizes = {file.path: found.size or 0 for file, found in there if found}
         arrived: list[Arrived] = []
-        left: list[ListedFile] = []
         try:
             if missing:
-                self._bring_all(missing, arrived, left)
+                self._bring_all(missing, arrived)
         finally:
             self.download.record(*arrived)
         sizes.update((file.path, file.saved.size) for file in arrived)
+        left = [file for file in missing if file.path not in sizes]
         return BatchResult(left, sizes)
 
     def _bring_all(
         self,
         files: Sequence[ListedFile],
         arrived: list[Arrived],
-        left: list[ListedFile],
     ) -> None:
         first = files[0]
         with self.download.progress.of_batch(
@@ -93,8 +92,6 @@ class BatchDownload:
                     if saved is not None:
                         arrived.append(saved)
             progress.files = len(arrived)
-        there = {each.path for each in arrived}
-        left.extend(file for file in files if file.path not in there)
 
     @contextmanager
     def _opened(

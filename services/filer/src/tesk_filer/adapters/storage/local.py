@@ -189,7 +189,7 @@ class LocalStorage:
         self, files: Sequence[ListedLocation]
     ) -> Generator[AbstractContextManager[Reader]]:
         """See ``ReadsBatches``."""
-        return open_each(self.open, files)
+        return open_each(self, files)
 
     def batch(self) -> AbstractContextManager[LocalBatch]:
         """See ``WritesBatches``."""

@@ -11,13 +11,11 @@ from tesk_filer.adapters.storage.sftp_connection import (
     SftpConnection,
     SftpConnections,
 )
-from tesk_filer.adapters.storage.sftp_download import SftpDownload, stat_from
+from tesk_filer.adapters.storage.sftp_download import SftpDownload, opening, stat_from
 from tesk_filer.adapters.storage.sftp_listing import absence, list_directory, stat_of
 from tesk_filer.adapters.storage.sftp_protocol import (
-    Flag,
     Kind,
     SftpError,
-    encode,
     handle_of,
     string,
 )
@@ -120,9 +118,8 @@ class SftpStorage:
         with self._connections.lend(location) as connection:
             session = connection.session
             path = connection.absolute_path(location.path)
-            request = encode(path) + Flag.READ.to_bytes(4) + bytes(4)
             try:
-                handle = handle_of(session.call(Kind.OPEN, request, Kind.HANDLE))
+                handle = handle_of(session.ask(opening(path), Kind.HANDLE))
             except SftpError as error:
                 raise absence(session, path, error) from error
             download = SftpDownload(session, handle, part=part, known=known)

@@ -9,7 +9,6 @@ Source:
     processes those on one file in the order in which they came.
 """
 
-import struct
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -21,28 +20,26 @@ from tesk_filer.adapters.storage.sftp_connection import (
 from tesk_filer.adapters.storage.sftp_download import (
     check_file,
     check_unchanged,
+    opening,
     stat_from,
 )
 from tesk_filer.adapters.storage.sftp_protocol import (
     LEAST_BLOCK,
-    Flag,
     Kind,
     SftpError,
     attributes_of,
     block_of,
-    encode,
     handle_of,
     string,
 )
 from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
+from tesk_filer.adapters.storage.sftp_streams import read_request
 from tesk_filer.ports import Reader, Stat, StorageError
 from tesk_filer.ports.batches import ListedLocation, NotBatchedError
 from tesk_filer.ports.content import Content
 
 SMALL = LEAST_BLOCK
 """Bytes that every server reads or writes by one request."""
-
-_READ = Flag.READ.to_bytes(4) + bytes(4)
 
 
 def open_all(
@@ -71,7 +68,7 @@ def open_all(
 
 def _open(session: SftpSession, paths: Sequence[str | None]) -> list[bytes | None]:
     """Open files; None for those that cannot be opened, or have no path."""
-    packets = [(Kind.OPEN, encode(path), _READ) for path in paths if path is not None]
+    packets = [opening(path) for path in paths if path is not None]
     numbers = iter(session.request(*packets))
     handles = [
         None if path is None else _handle(session, next(numbers)) for path in paths
@@ -108,7 +105,7 @@ def _ask(
     packets: list[Packet] = []
     counts: list[int] = []
     for handle, size in files:
-        of_one = [] if handle is None else list(_reading(string(handle), size))
+        of_one = [] if handle is None else list(_reading(handle, size))
         packets += of_one
         counts.append(len(of_one))
     numbers = iter(session.request(*packets))
@@ -116,11 +113,11 @@ def _ask(
 
 
 def _reading(handle: bytes, size: int) -> Iterator[Packet]:
-    yield Kind.FSTAT, handle
+    yield Kind.FSTAT, string(handle)
     if size:
-        yield Kind.READ, handle, struct.pack(">QI", 0, size)
-    yield Kind.FSTAT, handle
-    yield Kind.CLOSE, handle
+        yield read_request(handle, 0, size)
+    yield Kind.FSTAT, string(handle)
+    yield Kind.CLOSE, string(handle)
 
 
 class _Arriving(AbstractContextManager[Reader]):

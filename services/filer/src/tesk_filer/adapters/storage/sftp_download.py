@@ -5,11 +5,13 @@ from functools import cached_property
 from tesk_filer.adapters.storage.sftp_connection import translated_errors
 from tesk_filer.adapters.storage.sftp_protocol import (
     Attributes,
+    Flag,
     Kind,
     attributes_of,
+    encode,
     string,
 )
-from tesk_filer.adapters.storage.sftp_session import SftpSession
+from tesk_filer.adapters.storage.sftp_session import Packet, SftpSession
 from tesk_filer.adapters.storage.sftp_streams import SftpReading
 from tesk_filer.ports import (
     NO_CHECKSUMS,
@@ -33,6 +35,11 @@ def stat_from(found: Attributes) -> Stat:
     if found.size is not None and found.modified is not None:
         etag = f"{found.size:x}-{found.modified:x}"
     return Stat(size=found.size, etag=etag)
+
+
+def opening(path: str) -> Packet:
+    """Return the request that opens a file for reading."""
+    return Kind.OPEN, encode(path), Flag.READ.to_bytes(4), bytes(4)
 
 
 def check_file(found: Attributes) -> None:

@@ -155,7 +155,8 @@ class SftpSession:
                 self._arrived[got] = kind, payload
                 self._kept += len(payload)
                 if self._kept > _MAX_KEPT:
-                    raise self._broken("too much before what was asked for first")
+                    self.is_broken = True
+                    raise SftpProtocolError("too much before what was asked for first")
         kind, payload = self._pop(number)
         if kind == Kind.STATUS:
             code, text = status_of(payload)
@@ -178,10 +179,6 @@ class SftpSession:
         kind, payload = self._arrived.pop(number)
         self._kept -= len(payload)
         return kind, payload
-
-    def _broken(self, message: str) -> SftpProtocolError:
-        self.is_broken = True
-        return SftpProtocolError(message)
 
     def _receive(self, deadline: Deadline) -> tuple[int, int, bytes]:
         """Return kind and id of the next packet, and what follows them."""

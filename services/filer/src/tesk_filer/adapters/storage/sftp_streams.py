@@ -41,7 +41,7 @@ class SftpReading:
     ) -> None:
         """Read from ``start`` to ``stop``, or to the end if that is None."""
         self._session = session
-        self._handle = string(handle)
+        self._handle = handle
         self._next = start
         self._stop = stop
         left = _LARGE if stop is None else stop - start
@@ -86,7 +86,8 @@ class SftpReading:
             wanted.append((self._next, size))
             self._next += size
         if wanted:
-            numbers = self._session.request(*(self._packet(*each) for each in wanted))
+            packets = (read_request(self._handle, *each) for each in wanted)
+            numbers = self._session.request(*packets)
             self._ahead.extend(
                 _Request(number, *each)
                 for number, each in zip(numbers, wanted, strict=True)
@@ -98,9 +99,6 @@ class SftpReading:
     def _next_block(self) -> memoryview:
         self.request_ahead()
         return self._take() if self._ahead else memoryview(b"")
-
-    def _packet(self, offset: int, size: int) -> tuple[Kind, bytes]:
-        return Kind.READ, self._handle + struct.pack(">QI", offset, size)
 
     def _take(self) -> memoryview:
         """Return the data of the oldest request; none at the end of the file."""
@@ -117,7 +115,7 @@ class SftpReading:
             raise StorageError("the server sends more than was asked for")
         if len(block) < request.size:  # a small buffer of the server, or the end
             rest = request.offset + len(block), request.size - len(block)
-            (number,) = self._session.request(self._packet(*rest))
+            (number,) = self._session.request(read_request(self._handle, *rest))
             self._ahead.appendleft(_Request(number, *rest))
         return block
 
@@ -170,6 +168,11 @@ def read_source(source: Source, offset: int, size: int) -> bytes:
     if not block:
         raise StorageError("became shorter while it was sent", transient=True)
     return block
+
+
+def read_request(handle: bytes, offset: int, size: int) -> Packet:
+    """Return the request that reads a block of an open file."""
+    return Kind.READ, string(handle), struct.pack(">QI", offset, size)
 
 
 def write_request(handle: bytes, offset: int, block: bytes) -> Packet:

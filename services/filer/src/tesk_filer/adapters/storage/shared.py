@@ -53,6 +53,8 @@ class SharedStorage:
     shared: Storage
     others: Storage | None
 
+    small = SMALL
+
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
         storage, mapped = self.resolve(location)
@@ -75,16 +77,11 @@ class SharedStorage:
         storage, mapped = self.resolve(location)
         return storage.write(mapped, source, advance)
 
-    @property
-    def small(self) -> int:
-        """See ``ReadsBatches``."""
-        return SMALL
-
     def open_all(
         self, files: Sequence[ListedLocation]
     ) -> Generator[AbstractContextManager[Reader]]:
         """See ``ReadsBatches``."""
-        return open_each(self.open, files)
+        return open_each(self, files)
 
     @contextmanager
     def batch(self) -> Iterator["_SharedBatch"]:

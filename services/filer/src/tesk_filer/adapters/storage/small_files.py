@@ -8,22 +8,19 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
-from tesk_filer.ports import Reader
+from tesk_filer.ports import Reader, Storage
 from tesk_filer.ports.batches import ListedLocation
 
 SMALL = 1024 * 1024
 """Bytes of the largest such file."""
 
-Open = Callable[..., AbstractContextManager[Reader]]
-"""As ``Storage.open``."""
-
 
 def open_each(
-    opening: Open, files: Sequence[ListedLocation]
+    storage: Storage, files: Sequence[ListedLocation]
 ) -> Generator[AbstractContextManager[Reader]]:
     """Open files one after another; see ``ReadsBatches.open_all``."""
     for location, known in files:
-        yield _later(partial(opening, location, known=known))
+        yield _later(partial(storage.open, location, known=known))
 
 
 @contextmanager
