@@ -34,7 +34,9 @@ def start(server: SmallServer, lines: list[str]) -> Supervisor:
     supervisor = server.supervisor()
     supervisor.checks_storages = True
     supervisor.report = lines.append
-    supervisor.policy = RestartPolicy(max_crashes=1, initial_delay=timedelta())
+    supervisor.policy = RestartPolicy(
+        max_crashes=1, initial_delay=timedelta(), window=timedelta(hours=1)
+    )
     supervisor.start(threading.Event())
     return supervisor
 

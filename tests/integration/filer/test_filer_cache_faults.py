@@ -210,22 +210,28 @@ for _ in range(rounds):
         source = Source(descriptor=file, size=len(content), executable=False, tag="")
         cache.keep(key, source, lambda _: None)
         os.close(file)
-    if chance.random() < 0.1:
+    if chance.random() < 0.5:
         cache.drop(key)
 """
 
 
-def test_processes_that_add_read_drop_and_die_spoil_nothing(tmp_path: Path) -> None:
+def test_processes_that_add_read_drop_and_die_spoil_nothing(
+    tasks: Tasks, tmp_path: Path
+) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
 
     def start(seed: str, rounds: int) -> "subprocess.Popen[str]":
-        return subprocess.Popen(
-            [sys.executable, "-c", CHURN, cache, seed, str(rounds)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        process = tasks.stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-c", CHURN, cache, seed, str(rounds)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
         )
+        tasks.stack.callback(process.kill)
+        return process
 
     survivors = [start(f"s{number}", 100) for number in range(2)]
     victims = [start(f"v{number}", 1_000_000) for number in range(2)]

@@ -221,7 +221,8 @@ class FileCache:
     def _discard(self, entry: Path) -> None:
         """Remove an entry at once; those who read it go on."""
         waste = self.folder / "partial" / f"0-{secrets.token_hex(8)}"
-        entry.rename(waste)
+        with suppress(FileNotFoundError):  # another filer has removed it just now
+            entry.rename(waste)
         remove_tree(waste)
 
     @contextmanager
