@@ -14,6 +14,8 @@ FUZZ_SECONDS = 60
 # How many tests run at once: more than there are cores, as many of them wait.
 TEST_WORKERS := $(shell n=$$(($$(getconf _NPROCESSORS_ONLN) * 3 / 2)); [ $$n -lt 8 ] && echo $$n || echo 8)
 E2E_WORKERS = 3
+# Services start thousands of times in the tests, and would be compiled at each start.
+unexport PYTHONDONTWRITEBYTECODE
 # Further arguments, e.g. make test ARGS="-k cancel".
 ARGS =
 

@@ -3,14 +3,15 @@
 Without arguments it is the filer of one transfer; ``serve`` waits for calls of the api,
 and starts ``check`` for each.
 
-Imports take most of the CPU time of a short transfer. Garbage collection during them
-is a tenth of that, and modules that are never used are another tenth.
+Imports take most of the CPU time of a short transfer. Modules that are never used are
+a tenth of that.
 """
 
-import gc
 import sys
 from types import ModuleType
 from typing import NoReturn
+
+from tesk_runtime import process_memory
 
 # Asynchronous gRPC, and detection of encodings (of requests, by which traces and some
 # storages' libraries send): neither is ever called here.
@@ -26,19 +27,17 @@ def main() -> NoReturn:
 
         serve()
         sys.exit()
-    gc.disable()
     for name, version in _UNUSED.items():
         unused = ModuleType(name)
         unused.__version__ = version  # type: ignore[attr-defined]  # as modules have it
         sys.modules[name] = unused
     # Not before the lines above.
-    if command == "check":
-        from tesk_filer.storage_check import main as run  # noqa: PLC0415
-    else:
-        from tesk_filer.main import main as run  # noqa: PLC0415
+    with process_memory.importing():
+        if command == "check":
+            from tesk_filer.storage_check import main as run  # noqa: PLC0415
+        else:
+            from tesk_filer.main import main as run  # noqa: PLC0415
 
-    gc.freeze()  # what was imported stays
-    gc.enable()
     run()
 
 
