@@ -1,5 +1,7 @@
 """NetworkPolicies: who may reach TESK's own ports."""
 
+from collections.abc import Callable
+
 import pytest
 
 from cluster.kube import name_of
@@ -44,16 +46,33 @@ def targets(tesk: Release) -> list[str]:
     return found
 
 
-def test_an_executor_reaches_nothing_of_tesk(tesk: Release) -> None:
+@pytest.fixture(params=["jobs", "together"])
+def layout(request: pytest.FixtureRequest) -> str:
+    """In which the tasks of a test run."""
+    return str(request.param)
+
+
+@pytest.fixture
+def tesk(layout: str, tesk_with_layout: Callable[[str], Release]) -> Release:
+    """The TESK of that layout."""
+    return tesk_with_layout(layout)
+
+
+def test_of_tesk_an_executor_reaches_no_more_than_the_filer_beside_it(
+    tesk: Release, layout: str
+) -> None:
     api = tesk.component("api")[0]
     image = api["spec"]["containers"][0]["image"]
     command = ["/app/bin/python", "-c", _PROBE, *targets(tesk)]
+    # A pod has one network: of the scheduler, filers need the port of gRPC.
+    reached = [each for each in targets(tesk) if layout != "jobs" and ":7070" in each]
 
     task = tesk.run({"executors": [{"image": image, "command": command}]})
 
     assert codes(task) == [0], task
     assert logs(task)[0]["stdout"].splitlines() == [
-        f"shut {target}" for target in targets(tesk)
+        f"{'open' if target in reached else 'shut'} {target}"
+        for target in targets(tesk)
     ]
     # The probe finds what is open: from a pod that may reach the scheduler.
     seen = tesk.kube.execute(tesk.namespace, name_of(api), *command)

@@ -68,6 +68,15 @@ def rows(home: Path, query: str) -> list[tuple[Any, ...]]:
     return found
 
 
+def repair(admin: AdminClient, home: Path) -> None:
+    """Count a task too many of everybody, and let that be mended."""
+    engine = create_engine(sqlite_url(home / "tesk.db"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE usage SET running = 3"))
+    engine.dispose()
+    admin.call("Verify", fix=True)
+
+
 def exported_lines(folder: Path) -> list[bytes]:
     """Return the line of a task of another store."""
     for each in folder.glob("other.db*"):
@@ -110,6 +119,11 @@ ACTIONS: dict[str, tuple[str, Act, str]] = {
             or admin.call("CancelTasks", filter={"state": "TASK_STATE_INITIALIZING"})
         ),
         "SELECT count(*) > 0 FROM task WHERE state IN (9, 11)",
+    ),
+    "a repair": (
+        "Verification._usage",
+        lambda admin, _ids, home: repair(admin, home),
+        "SELECT count(*) = 0 FROM usage WHERE running = 3",
     ),
     "an import": (
         "Importing.lines",
