@@ -2,11 +2,13 @@
 
 import os
 import signal
+from collections.abc import Generator
 
 import hypothesis
 import pytest
 
 from tesk_model.errors import UnavailableError
+from tesk_runtime import process_memory
 
 NO_CLUSTER = "KUBECONFIG names no Kubernetes cluster"
 
@@ -27,6 +29,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Leave what collecting makes, some hundred MiB, to no collection of garbage."""
+    with process_memory.importing():
+        return (yield)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

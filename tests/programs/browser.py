@@ -68,4 +68,4 @@ def watched_page(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     page.on("console", listen)
     yield page
     context.close()
-    assert problems == []
+    assert not problems, problems
