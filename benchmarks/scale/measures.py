@@ -18,6 +18,7 @@ from tesk_runtime.rpc.channel import open_channel
 
 _POSTS_PER_SECOND = 20
 _CONNECTIONS = 8
+_RUN_TIME = 60.0  # seconds of a task, on average
 _BODY = body_of_size(1500)
 _BATCH = 256
 
@@ -124,7 +125,11 @@ def burst(
         stack,
         taskmasters,
         lambda: queue(
-            f"127.0.0.1:{stack.ports[0]}", stack.token, count, seconds=5, owners=1
+            f"127.0.0.1:{stack.ports[0]}",
+            stack.token,
+            count,
+            seconds=_RUN_TIME,
+            owners=1,
         ),
     )
     return quiet, loud
@@ -170,5 +175,5 @@ def fill_queue(stack: ScaleStack, count: int, running: int) -> None:
     Some have always just ended: the places of all of them are never taken at once.
     """
     address = f"127.0.0.1:{stack.ports[0]}"
-    queue(address, stack.token, count, seconds=60)
+    queue(address, stack.token, count, seconds=_RUN_TIME)
     wait_for(stack, "tasks_running", 0.95 * running)

@@ -23,6 +23,9 @@ Row = tuple[str, ...]
 Table = Callable[[str, Row, Iterator[Row]], str]
 SINGLE = ("work", "result", "target")
 _MICROS = 1_000_000
+# Seconds after a start until the 1,000 attempts that run have been taken over, and what
+# their taskmasters had to report has been told.
+_SETTLED = 20
 
 
 def tables(table: Table, *, quick: bool) -> Iterator[str]:
@@ -61,7 +64,7 @@ def _grown(stack: ScaleStack, sizes: tuple[int, ...], *, quick: bool) -> Iterato
         fill_finished(stack.database, size - filled)
         filled = size
         with running(stack) as taskmasters:
-            time.sleep(3)
+            time.sleep(3 if quick else _SETTLED)
             for name, cell in cells_of(stack, taskmasters, 10 if quick else 30):
                 rows.setdefault(name, []).append(cell)
                 print(f"{size:,} finished: {name}: {cell}", file=sys.stderr, flush=True)
