@@ -123,7 +123,10 @@ def _leaders(stack: ScaleStack) -> Iterator[Row]:
     if stack.database.startswith("sqlite"):
         return
     for name, (number, target) in kinds.items():
+        before = _epoch(stack)
         with running(stack):
+            # Not before the first leads, or it is the second that will.
+            _await_leader(stack, before)
             second = stack.start_second()
             time.sleep(5)
             seconds = _next_leader(stack, number)
@@ -133,12 +136,16 @@ def _leaders(stack: ScaleStack) -> Iterator[Row]:
 
 
 def _next_leader(stack: ScaleStack, number: signal.Signals) -> float:
-    epoch = _value(stack, select(LEADER.c.epoch))
+    epoch = _epoch(stack)
     began = time.monotonic()
     stack.send_signal("scheduler", number)
-    eventually(
-        lambda: _value(stack, select(LEADER.c.epoch)) > epoch,
-        every=0.02,
-        what="another leader",
-    )
+    _await_leader(stack, epoch)
     return time.monotonic() - began
+
+
+def _epoch(stack: ScaleStack) -> int:
+    return int(_value(stack, select(LEADER.c.epoch)) or 0)
+
+
+def _await_leader(stack: ScaleStack, epoch: int) -> None:
+    eventually(lambda: _epoch(stack) > epoch, every=0.02, what="another leader")
