@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -11,7 +10,6 @@ from typing import Any
 from docker.errors import DockerException
 from sqlalchemy import create_engine, func, select
 
-from load import Load
 from programs.waiting import eventually
 from scale.filling import fill_finished
 from scale.measures import burst, cells_of, fill_queue, post, throughput
@@ -64,12 +62,16 @@ def _grown(stack: ScaleStack, sizes: tuple[int, ...], *, quick: bool) -> Iterato
         fill_finished(stack.database, size - filled)
         filled = size
         with running(stack) as taskmasters:
-            time.sleep(3 if quick else _SETTLED)
+            _settle(quick=quick)
             for name, cell in cells_of(stack, taskmasters, 10 if quick else 30):
                 rows.setdefault(name, []).append(cell)
                 print(f"{size:,} finished: {name}: {cell}", file=sys.stderr, flush=True)
     for name, cells in rows.items():
         yield (name, *cells)
+
+
+def _settle(*, quick: bool) -> None:
+    time.sleep(3 if quick else _SETTLED)
 
 
 def _single(stack: ScaleStack, *, quick: bool) -> Iterator[Row]:
@@ -82,22 +84,20 @@ def _single(stack: ScaleStack, *, quick: bool) -> Iterator[Row]:
         yield ("tasks that begin and end at once", f"{began:.0f}/s", "")
         text = f"{rounds.admitted_per_second:,.0f}/s in {rounds.mean_ms:.0f} ms each"
         yield ("admitted, in the time of rounds", text, "≥ 500/s, < 200 ms")
-    yield _retention(stack, 2_000 if quick else 20_000)
+    yield _retention(stack, 2_000 if quick else 20_000, quick=quick)
     yield from _leaders(stack)
 
 
-def _retention(stack: ScaleStack, count: int) -> Row:
+def _retention(stack: ScaleStack, count: int, *, quick: bool) -> Row:
     """Let so many tasks be deleted while others are posted."""
     fill_finished(stack.database, count, expired=count)
-    loads: list[Load] = []
     with running(stack):
-        posting = threading.Thread(target=lambda: loads.append(post(stack, 10)))
-        posting.start()
         began = time.monotonic()
+        _settle(quick=quick)
+        load = post(stack, 10)
         eventually(lambda: not _expired(stack), every=0.2, within=600, what="retention")
         took = time.monotonic() - began
-        posting.join()
-    text = f"{count / took:,.0f} deleted/s; POST p99 {loads[0].percentile(99):.0f} ms"
+    text = f"{count / took:,.0f} deleted/s; POST p99 {load.percentile(99):.0f} ms"
     return ("retention", text, "POST p99 < 100 ms")
 
 
