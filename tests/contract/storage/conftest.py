@@ -28,6 +28,7 @@ from tesk_filer.adapters.storage.s3_sdk import S3SdkObjects
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
 from tesk_filer.adapters.storage.shared import open_shared
+from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, PrivateKey, S3Account, S3Keys
 from tesk_filer.ports import Credentials
 from tesk_model.locations import Location
@@ -199,11 +200,14 @@ def openssh_place(sshd: Sshd, tmp_path: Path) -> Iterator[Place]:
 
 
 def sftp_storage(
-    server: SftpFiles, credentials: Credentials = _NO_CREDENTIALS
+    server: SftpFiles,
+    credentials: Credentials = _NO_CREDENTIALS,
+    *,
+    timeouts: Timeouts = TIMEOUTS,
 ) -> SftpStorage:
     """Return a storage that knows the key of a server."""
     return SftpStorage(
-        TIMEOUTS,
+        timeouts,
         egress=OPEN_EGRESS,
         credentials=credentials,
         known_hosts=str(server.known_hosts),
