@@ -1,11 +1,14 @@
 """NetworkPolicies: who may reach TESK's own ports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from cluster.kube import name_of
-from cluster.release import Release, component_label
+from cluster.layouts import layout_values
+from cluster.release import Release, component_label, installed
+from cluster.session import Session
+from cluster.values import merged
 from scenarios.scenario import codes, logs, shell
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(200)]
@@ -46,19 +49,33 @@ def targets(tesk: Release) -> list[str]:
     return found
 
 
-@pytest.fixture(params=["jobs", "together"])
+@pytest.fixture(
+    scope="module", params=["jobs", pytest.param("together", marks=pytest.mark.long)]
+)
 def layout(request: pytest.FixtureRequest) -> str:
     """In which the tasks of a test run."""
     return str(request.param)
 
 
-@pytest.fixture
-def tesk(layout: str, tesk_with_layout: Callable[[str], Release]) -> Release:
-    """The TESK of that layout."""
-    return tesk_with_layout(layout)
+@pytest.fixture(scope="module")
+def tesk(
+    layout: str, session: Session, tesk_with_layout: Callable[[str], Release]
+) -> Iterator[Release]:
+    """The TESK of that layout; executors beside filers have one as by default.
+
+    That of other tests opens private networks to filers.
+    """
+    if layout == "jobs":
+        yield tesk_with_layout(layout)
+        return
+    closed = {"networkPolicy": {"filer": {"private": False}}}
+    values = merged(merged(session.values(), layout_values(layout)), closed)
+    with installed(session.kube, f"{session.name}-network", values) as release:
+        release.connect()
+        yield release
 
 
-def test_of_tesk_an_executor_reaches_no_more_than_the_filer_beside_it(
+def test_of_tesk_an_executor_reaches_only_what_a_filer_beside_it_needs(
     tesk: Release, layout: str
 ) -> None:
     api = tesk.component("api")[0]
