@@ -266,6 +266,22 @@ def test_limits_that_are_not_enforced_are_reported() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("product", "version", "lapses"),
+    [
+        ("Podman Engine", "4.3.1", True),
+        ("Podman Engine", "5.8.0-rc1", True),
+        ("Podman Engine", "6.0.0", False),
+        ("Podman Engine", "", True),
+        ("Engine", "27.1", False),
+    ],
+)
+def test_engines_that_keep_networks_apart_only_sometimes_are_known(
+    product: str, version: str, lapses: bool
+) -> None:
+    assert make_traits(product=product, version=version).isolation_lapses is lapses
+
+
 def test_an_attempt_is_read_back_from_labels() -> None:
     labels = render(make_run(), make_traits())["Labels"]
 

@@ -28,6 +28,8 @@ TASK_LABEL = "tesk.task"
 ATTEMPT_LABEL = "tesk.attempt"
 STEP_LABEL = "tesk.step"
 
+_NETAVARK_2 = 6  # the first Podman that requires it
+
 REPORT_TARGET = f"{OWN_FOLDER}/report"
 
 SECURITY_OPTIONS = [
@@ -98,6 +100,19 @@ class EngineTraits:
     def is_podman(self) -> bool:
         """Tell whether this is Podman, whose logs are files that we can read."""
         return "podman" in self.product.lower()
+
+    @property
+    def isolation_lapses(self) -> bool:
+        """Tell whether separate networks may reach each other for a while.
+
+        Source:
+            netavark below 2.0, which Podman below 6 has, with iptables: what keeps
+            networks apart is removed from the chain FORWARD with any network's last
+            container, and comes back with any network's next one
+            (``src/firewall/varktables/types.rs``). With nftables it stays.
+        """
+        major = self.version.partition(".")[0]
+        return self.is_podman and not (major.isdigit() and int(major) >= _NETAVARK_2)
 
     def notices(self) -> tuple[str, ...]:
         """Return which limits are not enforced here, for ``system_logs``."""

@@ -4,6 +4,7 @@ Files of this machine are bind-mounted into executors, so an engine on another
 machine cannot be used: it would mount its own files, or none.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ _CALL_TIMEOUT = 60
 _MAX_CONNECTIONS = 64  # one per container that is waited for, and some more
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", ""})
 _LOCAL_SCHEMES = frozenset({"unix", "http+unix"})
+
+_logger = logging.getLogger(__name__)
 
 
 def open_container_engine(
@@ -46,12 +49,19 @@ def open_container_engine(
     """
     _check_launcher(launcher)
     client, traits = find_engine(environ)
+    options = options or ContainerOptions()
+    if traits.isolation_lapses and options.network == "loopback-free":
+        _logger.warning(
+            "with iptables this engine may let tasks reach each other; "
+            "see docs/security.md",
+            extra={"engine": f"{traits.product} {traits.version}"},
+        )
     return ContainerEngine(
         ContainerApi(client),
         traits=traits,
         launcher=launcher,
         home=home,
-        options=options or ContainerOptions(),
+        options=options,
     )
 
 
