@@ -23,7 +23,7 @@ WRITERS = (
     "Submission.submit",
     "Cancellation.cancel",
     "Admission._begin",
-    "Reporting.report",
+    "BatchedWrites._lead",  # of reports
     "Leases.renew",
     "Syncing._remove",
     "LeaderLoop._take_lead",
@@ -43,8 +43,12 @@ WRITERS = (
     "MassCancellation._cancel",
     "Taskmasters.drain",
 )
-# They need a taskmaster that cannot be started, or does not come up.
-ELSEWHERE = {"Fleet._unassign", "Reassignment._explain", "explain_absence"}
+# They need a taskmaster that cannot be started, or does not come up, or reports that
+# cannot be written together.
+ELSEWHERE = {
+    *("Fleet._unassign", "Reassignment._explain", "explain_absence"),
+    "BatchedWrites._alone",
+}
 TASKMASTER = "a taskmaster"
 ACTIONS = ("launching", "launched", "killing", "killed")
 ALL = (
@@ -57,7 +61,7 @@ SOME = (
     "committed Submission.submit",
     "committed Admission._begin",
     "launched a taskmaster",
-    "committed Reporting.report",
+    "committed BatchedWrites._lead",
 )
 # They are reached when a taskmaster is lost.
 AFTER_A_LOSS = (

@@ -2,7 +2,7 @@
 
 ``python -m programs.killed_scheduler JOURNAL [POINT]``: each point that is reached
 is a line of the file JOURNAL; at POINT the process gets SIGKILL. A point is a
-place and who acts there: ``written Reporting.report`` lies within a transaction,
+place and who acts there: ``written Submission.submit`` lies within a transaction,
 after its last statement and before its commit; ``committed …`` after the commit and
 before anybody heard of it; ``launching``, ``launched``, ``killing`` and ``killed``
 lie before and after what the launcher does.

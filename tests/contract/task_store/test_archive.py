@@ -83,7 +83,7 @@ def run_some(tx: Transaction) -> None:
             files = [OutputFileLog(url="s3://b/ö", path="/o", size_bytes=7)]
             tx.put_output_files(record.seq, files)
             ended = with_state(runs, TaskState.COMPLETE, LATER)
-            tx.save(runs, replace(ended, released=True))
+            tx.save(runs, ended.replaced(released=True))
     canceled = records[TaskId("t-4")]
     tx.save(canceled, with_state(canceled, TaskState.CANCELED, LATER))
 

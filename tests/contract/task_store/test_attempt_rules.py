@@ -57,8 +57,7 @@ def test_a_parameter_of_a_later_release_does_no_harm(store: TaskStore) -> None:
 
 def test_what_happened_to_attempts_is_kept(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
-    after = replace(
-        record(store),
+    after = record(store).replaced(
         losses={ReasonCode.NODE_LOST: 2, ReasonCode.TRANSFER_FAILED: 1},
         last_exit_code=137,
         running_since=NOON,
@@ -109,7 +108,7 @@ def test_what_is_due_is_read_by_an_index(url: str, store: TaskStore) -> None:
 
 def test_a_task_that_pauses_is_in_no_queue(store: TaskStore) -> None:
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1"), make_new_task("t-2")]))
-    save(store, replace(record(store), not_before=NOON))
+    save(store, record(store).replaced(not_before=NOON))
 
     assert [[each.id for each in queue] for queue in store.queues(9)] == [["t-2"]]
 
@@ -118,12 +117,12 @@ def test_more_memory_is_charged_from_the_next_attempt_on(store: TaskStore) -> No
     store.write(lambda tx: tx.add_tasks([make_new_task("t-1")]))
     save(store, admitted(record(store), "tm-1", NOON))
     lost = requeued(record(store), NOON)
-    save(store, replace(lost, demand=make_demand(ram=4 * GIB), released=True))
+    save(store, lost.replaced(demand=make_demand(ram=4 * GIB), released=True))
 
     waiting = store.usage_of_all()[EVERYBODY]
     save(store, admitted(record(store), "tm-1", NOON))
     running = store.usage_of_all()[EVERYBODY]
-    save(store, replace(record(store), state=TaskState.CANCELED, ended_at=NOON))
+    save(store, record(store).replaced(state=TaskState.CANCELED, ended_at=NOON))
 
     assert (waiting[RAM], running[RAM]) == (0, 4 * GIB)
     assert store.usage_of_all()[EVERYBODY][RAM] == 0

@@ -1,7 +1,6 @@
 """Whatever is said of a task, it can be read: what has no room is counted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -228,7 +227,10 @@ def test_a_task_of_an_older_release_without_bounds_is_truncated(
 def test_a_reason_is_cut(store: TaskStore, seq: int) -> None:
     def explain(tx: Transaction) -> None:
         record = tx.records([T1])[T1]
-        tx.save(record, replace(record, reason=Reason(ReasonCode.NONE, "z" * 100_000)))
+        tx.save(
+            record,
+            record.replaced(reason=Reason(ReasonCode.NONE, "z" * 100_000)),
+        )
 
     store.write(explain)
     del seq

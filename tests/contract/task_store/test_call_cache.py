@@ -183,7 +183,7 @@ def test_what_belongs_to_a_deleted_task_is_gone(store: TaskStore) -> None:
 
     def release(tx: Transaction) -> None:
         record = tx.records([TaskId("t-1")])[TaskId("t-1")]
-        tx.save(record, replace(record, released=True))
+        tx.save(record, record.replaced(released=True))
 
     store.write(release)
     after = NOON + timedelta(seconds=1)

@@ -69,7 +69,7 @@ def test_of_assigned_attempts_is_read_what_orders_follow_from(busy: TaskStore) -
 
     def unit(tx: Transaction) -> None:
         record = tx.records([TaskId("t-2")])[TaskId("t-2")]
-        tx.save(record, replace(record, inputs_finished=True, stop=stop))
+        tx.save(record, record.replaced(inputs_finished=True, stop=stop))
 
     busy.write(unit)
 
@@ -117,7 +117,7 @@ def test_an_unassigned_attempt_is_read_with_its_reason(busy: TaskStore) -> None:
     before = busy.record(TaskId("t-1"))
     assert before is not None
     reason = full_reason(4)
-    after = replace(before, takeovers=2, reason=reason)
+    after = before.replaced(takeovers=2, reason=reason)
     busy.write(lambda tx: tx.save(before, after))
 
     first = busy.unassigned()[0]
@@ -285,7 +285,10 @@ def test_tasks_with_moving_inputs_and_arrivals_are_known(busy: TaskStore) -> Non
         for record in records.values():
             tx.merge_metadata(record.seq, {"inputs": "1 of 2 files"})
         arrived = records[TaskId("t-2")]
-        tx.save(arrived, replace(arrived, inputs_finished=True, inputs_ended_at=SOON))
+        tx.save(
+            arrived,
+            arrived.replaced(inputs_finished=True, inputs_ended_at=SOON),
+        )
 
     busy.write(report)
     found = busy.committed(make_demand(), admitted_before=LATER)

@@ -1,6 +1,5 @@
 """Queues of owners: in which order, and by which index they are read."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +55,7 @@ def test_the_tasks_before_one_are_those_that_are_read_before_it(
 def test_a_priority_can_be_changed(waiting: TaskStore) -> None:
     def raise_it(tx: Transaction) -> None:
         [record] = tx.records([TaskId("t-3")]).values()
-        tx.save(record, replace(record, priority=200))
+        tx.save(record, record.replaced(priority=200))
 
     waiting.write(raise_it)
 

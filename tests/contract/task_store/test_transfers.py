@@ -80,7 +80,7 @@ def test_a_task_that_has_ended_has_no_transfers(store: TaskStore, seq: int) -> N
 
     def end(tx: Transaction) -> None:
         record = tx.records([T1])[T1]
-        tx.save(record, replace(record, state=TaskState.CANCELED, ended_at=NOON))
+        tx.save(record, record.replaced(state=TaskState.CANCELED, ended_at=NOON))
 
     store.write(end)
 

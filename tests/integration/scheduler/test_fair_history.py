@@ -43,7 +43,7 @@ def end(stepped: SteppedSchedulers, name: str) -> None:
     def write(tx: Transaction) -> None:
         (record,) = tx.records([TaskId(name)]).values()
         ended = with_state(record, TaskState.SYSTEM_ERROR, stepped.clock.now())
-        tx.save(record, replace(ended, released=True))
+        tx.save(record, ended.replaced(released=True))
         tx.remove_taskmaster(record.taskmaster or "", only_idle=False)
 
     stepped.store.write(write)

@@ -1,6 +1,5 @@
 """Metrics expose tasks, taskmasters and the build."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -93,4 +92,4 @@ def test_ages_tell_of_queue_rounds_and_retention(tmp_path: Path) -> None:
 def cancel(tx: Transaction, now: datetime) -> None:
     """Let the one task end."""
     (record,) = tx.records({TaskId("t-1")}).values()
-    tx.save(record, replace(record, state=TaskState.CANCELED, ended_at=now))
+    tx.save(record, record.replaced(state=TaskState.CANCELED, ended_at=now))

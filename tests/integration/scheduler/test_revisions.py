@@ -1,6 +1,5 @@
 """New work goes to taskmasters of the present revision; older ones finish and go."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -62,7 +61,7 @@ def start_all(stepped: SteppedSchedulers) -> None:
 def release(tx: Transaction) -> None:
     """End what tm-1 has."""
     (record,) = tx.records([TaskId("t-1")]).values()
-    tx.save(record, replace(record, released=True))
+    tx.save(record, record.replaced(released=True))
 
 
 def test_new_work_goes_to_the_new_revision_though_the_old_one_has_room(

@@ -209,7 +209,7 @@ def test_a_task_is_not_reusable_while(
 
 
 def test_a_task_without_inputs_needs_none_of_them_identified() -> None:
-    record = replace(COMPLETE, inputs_finished=False)
+    record = COMPLETE.replaced(inputs_finished=False)
     call = replace(IDENTIFIED, inputs_identified=False)
 
     assert rules.completed(call, record, ["d"]).reusable

@@ -24,8 +24,8 @@ from tesk_scheduler.domain.transitions import admitted
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
 WAITS = make_record()
-RUNS = replace(
-    admitted(WAITS, "tm-1", NOON), state=TaskState.RUNNING, running_since=NOON
+RUNS = admitted(WAITS, "tm-1", NOON).replaced(
+    state=TaskState.RUNNING, running_since=NOON
 )
 LIMITS = TimeLimits(queue=2 * HOUR, run=3 * HOUR)
 
@@ -49,7 +49,7 @@ def test_the_smallest_limit_holds_and_is_named(
 ) -> None:
     own = AttemptParameters(max_run_time=given_.pop("own", None))
     limits = replace(LIMITS, **given_)
-    record = replace(RUNS, parameters=own)
+    record = RUNS.replaced(parameters=own)
 
     limit = limits.limit(own, TimeKind.RUN)
     stopped = settle(record, limits, NOON + 5 * HOUR)
@@ -74,7 +74,7 @@ def test_a_task_that_waited_for_too_long_ends() -> None:
 
 def test_the_end_of_a_pause_lets_the_task_be_admitted() -> None:
     pause = Reason(ReasonCode.RETRY_BACKOFF, "attempt 2 waits")
-    record = replace(WAITS, not_before=NOON + MINUTE, reason=pause)
+    record = WAITS.replaced(not_before=NOON + MINUTE, reason=pause)
 
     waits = settle(record, LIMITS, NOON)
     goes_on = settle(record, LIMITS, NOON + MINUTE)
@@ -94,12 +94,12 @@ def test_a_limit_that_was_raised_holds_at_once() -> None:
 
 NOT_LIMITED = {
     "an attempt that prepares": admitted(WAITS, "tm-1", NOON),
-    "one that is stopped already": replace(
-        RUNS, stop=Reason(ReasonCode.RUN_TIME_EXCEEDED, "ran for too long")
+    "one that is stopped already": RUNS.replaced(
+        stop=Reason(ReasonCode.RUN_TIME_EXCEEDED, "ran for too long")
     ),
-    "a task that is being canceled": replace(RUNS, state=TaskState.CANCELING),
-    "a final one": replace(RUNS, state=TaskState.COMPLETE),
-    "one of an earlier release": replace(RUNS, running_since=None),
+    "a task that is being canceled": RUNS.replaced(state=TaskState.CANCELING),
+    "a final one": RUNS.replaced(state=TaskState.COMPLETE),
+    "one of an earlier release": RUNS.replaced(running_since=None),
 }
 
 
@@ -123,7 +123,7 @@ def test_what_is_settled_is_due_later_or_never(
     record: TaskRecord, limits: TimeLimits, now: datetime, pause: timedelta | None
 ) -> None:
     if record.state is TaskState.QUEUED and pause:
-        record = replace(record, not_before=NOON + pause)
+        record = record.replaced(not_before=NOON + pause)
 
     settled = settle(record, limits, now)
 

@@ -36,17 +36,17 @@ from tesk_scheduler.domain.transitions import admitted, canceled
 
 LATER = NOON + timedelta(minutes=1)
 BY = Reporter(taskmaster="tm-1", now=LATER)
-RUNS = replace(
-    admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING, last_sequence=4
+RUNS = admitted(make_record(), "tm-1", NOON).replaced(
+    state=TaskState.RUNNING, last_sequence=4
 )
 RETRIES = BY.rules.retries
 PREPARES = admitted(make_record(), "tm-1", NOON)
 CANCELING = canceled(RUNS, NOON)
-LAST_TRY = replace(RUNS, attempt=3)
+LAST_TRY = RUNS.replaced(attempt=3)
 PULLING = Reason(ReasonCode.IMAGE_PULLING, "pulling")
 NO_IMAGE = Reason(ReasonCode.IMAGE_PULL_FAILED, "no image")
-OVER = replace(RUNS, state=TaskState.COMPLETE, ended_at=NOON)
-LOST = replace(RUNS, state=TaskState.QUEUED)
+OVER = RUNS.replaced(state=TaskState.COMPLETE, ended_at=NOON)
+LOST = RUNS.replaced(state=TaskState.QUEUED)
 ENDED = ExecutorEnded(
     index=0, exit_code=3, start_time=NOON, end_time=LATER, stdout="out", stderr="err"
 )
@@ -136,12 +136,15 @@ def test_an_event_becomes_a_state(
 
 
 REFUSED = {
-    "another attempt": (replace(RUNS, attempt=2), ReasonChanged(PULLING)),
-    "another taskmaster": (replace(RUNS, taskmaster="tm-2"), ReasonChanged(PULLING)),
+    "another attempt": (RUNS.replaced(attempt=2), ReasonChanged(PULLING)),
+    "another taskmaster": (
+        RUNS.replaced(taskmaster="tm-2"),
+        ReasonChanged(PULLING),
+    ),
     "a final state": (OVER, Finished(Outcome.SYSTEM_ERROR)),
     "a note on a final state": (OVER, Notice("x")),
     "an attempt that was lost": (LOST, ENDED),
-    "a released attempt": (replace(OVER, released=True), Released()),
+    "a released attempt": (OVER.replaced(released=True), Released()),
 }
 
 
@@ -226,7 +229,7 @@ def test_lines_of_system_logs(
 
 
 def test_the_end_is_timed_and_what_it_waited_for_is_forgotten() -> None:
-    record = replace(RUNS, reason=PULLING)
+    record = RUNS.replaced(reason=PULLING)
 
     ended = applied(record, Finished(Outcome.COMPLETE)).record
 
@@ -297,8 +300,7 @@ def test_since_when_an_attempt_is_held_up_is_kept_until_it_goes_on() -> None:
 
 
 def test_a_new_attempt_starts_from_nothing() -> None:
-    waiting = replace(
-        LOST,
+    waiting = LOST.replaced(
         released=True,
         inputs_finished=True,
         inputs_ended_at=LATER,

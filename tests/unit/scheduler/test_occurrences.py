@@ -1,6 +1,5 @@
 """What changes of a record mean to whoever reads the logs."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -109,14 +108,14 @@ CASES: dict[str, tuple[TaskRecord, TaskRecord, list[Occurrence]]] = {
         [AttemptAssigned(task_id=ID, attempt=1, taskmaster="tm-2", takeover=True)],
     ),
     "an assignment of what nobody could take before": (
-        replace(ADMITTED, taskmaster=None),
+        ADMITTED.replaced(taskmaster=None),
         ADMITTED,
         [AttemptAssigned(task_id=ID, attempt=1, taskmaster="tm-1", takeover=False)],
     ),
     "the loss of a taskmaster, which is told of itself": (RUNNING, TAKEN, []),
     "another reason": (
         RUNNING,
-        replace(RUNNING, reason=Reason(ReasonCode.IMAGE_PULLING, "pulling")),
+        RUNNING.replaced(reason=Reason(ReasonCode.IMAGE_PULLING, "pulling")),
         [],
     ),
 }

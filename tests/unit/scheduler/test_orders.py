@@ -1,7 +1,5 @@
 """Orders to taskmasters: what to run and what to stop."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,10 +28,10 @@ SECOND = Attempt(TaskId("t-1"), 2)
 OTHER = Attempt(TaskId("t-2"), 1)
 RUNS = admitted(make_record(), "tm-1", NOON)
 CANCELING = canceled(RUNS, NOON)
-OVER = replace(RUNS, state=TaskState.COMPLETE)
-ARRIVED = replace(RUNS, inputs_finished=True)
-EXECUTES = replace(ARRIVED, state=TaskState.RUNNING)
-UPLOADED = replace(EXECUTES, outputs_finished=True)
+OVER = RUNS.replaced(state=TaskState.COMPLETE)
+ARRIVED = RUNS.replaced(inputs_finished=True)
+EXECUTES = ARRIVED.replaced(state=TaskState.RUNNING)
+UPLOADED = EXECUTES.replaced(outputs_finished=True)
 
 
 def assigned_attempt(record: TaskRecord) -> AssignedAttempt:
@@ -61,7 +59,7 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
         [Order(FIRST)],
     ),
     "one that an operator or a rule ends is to stop": (
-        [replace(RUNS, stop=Reason(ReasonCode.RUN_TIME_EXCEEDED))],
+        [RUNS.replaced(stop=Reason(ReasonCode.RUN_TIME_EXCEEDED))],
         {FIRST},
         [Order(FIRST, StopReason.CANCELED)],
     ),
@@ -92,17 +90,17 @@ CASES: dict[str, tuple[list[TaskRecord], set[Attempt], list[Order]]] = {
         [Order(FIRST, finished=Direction.OUTPUTS)],
     ),
     "one that is over is not told of its outputs": (
-        [replace(UPLOADED, state=TaskState.EXECUTOR_ERROR)],
+        [UPLOADED.replaced(state=TaskState.EXECUTOR_ERROR)],
         {FIRST},
         [],
     ),
     "one that is being canceled is not told of its transfers": (
-        [replace(UPLOADED, state=TaskState.CANCELING)],
+        [UPLOADED.replaced(state=TaskState.CANCELING)],
         {FIRST},
         [Order(FIRST, StopReason.CANCELED)],
     ),
     "so is an earlier attempt": (
-        [replace(RUNS, attempt=2)],
+        [RUNS.replaced(attempt=2)],
         {FIRST},
         [Order(SECOND), Order(FIRST, StopReason.REASSIGNED)],
     ),
@@ -120,7 +118,7 @@ def test_orders(
 
 def test_an_attempt_never_started_if_nothing_was_reported_before_its_cancel() -> None:
     assert never_started(CANCELING)
-    assert not never_started(replace(CANCELING, last_sequence=1))
+    assert not never_started(CANCELING.replaced(last_sequence=1))
     assert not never_started(RUNS)
 
 

@@ -1,6 +1,5 @@
 """A failure of an executor is repeated only if the task asks for it."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -47,7 +46,7 @@ STOPPED = Reason(ReasonCode.RUN_TIME_EXCEEDED, "ran for too long")
 def runs(**parameters: str) -> TaskRecord:
     """Return a task that runs, with backend parameters."""
     asks = make_record(parameters=parse_parameters(parameters))
-    return replace(admitted(asks, "tm-1", NOON), state=TaskState.RUNNING)
+    return admitted(asks, "tm-1", NOON).replaced(state=TaskState.RUNNING)
 
 
 def applied(record: TaskRecord, *events: EventPayload) -> Effect:
@@ -118,11 +117,11 @@ def test_the_taskmaster_learns_what_is_repeated() -> None:
     assert RULES.repeated_failures(record) == RepeatedFailures(
         exit_codes="7,1-2", out_of_memory=True
     )
-    assert RULES.repeated_failures(replace(record, attempt=3)) == RepeatedFailures()
+    assert RULES.repeated_failures(record.replaced(attempt=3)) == RepeatedFailures()
 
 
 def test_the_last_failure_is_one_of_the_user() -> None:
-    last = replace(runs(retry_on_exit_codes="7"), attempt=3)
+    last = runs(retry_on_exit_codes="7").replaced(attempt=3)
 
     effect = applied(last, ended(7), FAILED)
 
@@ -188,7 +187,7 @@ ENDS = {
 def test_an_attempt_that_is_stopped_ends_the_task(
     payload: EventPayload, state: TaskState
 ) -> None:
-    record = replace(runs(retry_on_exit_codes="1-255"), stop=STOPPED)
+    record = runs(retry_on_exit_codes="1-255").replaced(stop=STOPPED)
 
     effect = applied(record, ended(7), payload)
 

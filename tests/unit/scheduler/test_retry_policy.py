@@ -35,7 +35,7 @@ def lost(record: TaskRecord, code: ReasonCode, policy: RetryPolicy) -> TaskRecor
     """Return the record in its next attempt; the rules let one follow."""
     decision = policy.decide(record, Reason(code))
     assert isinstance(decision, Retry)
-    return replace(record, attempt=record.attempt + 1, losses=decision.losses)
+    return record.replaced(attempt=record.attempt + 1, losses=decision.losses)
 
 
 def attempts(codes: list[ReasonCode], policy: RetryPolicy, record: TaskRecord) -> int:
@@ -64,7 +64,7 @@ def test_a_task_never_has_more_attempts_that_count_than_the_quota_allows(
     codes: list[ReasonCode], asked: int, most: int
 ) -> None:
     policy = with_most_attempts(POLICY, most)
-    record = replace(FIRST, parameters=AttemptParameters(max_attempts=asked))
+    record = FIRST.replaced(parameters=AttemptParameters(max_attempts=asked))
 
     assert attempts(codes, policy, record) <= most + policy.max_uncounted
 
@@ -98,14 +98,14 @@ def test_what_does_not_count_has_an_end() -> None:
 
 def test_losses_of_an_earlier_release_count() -> None:
     decision = POLICY.decide(
-        replace(FIRST, attempt=3), Reason(ReasonCode.STEP_VANISHED)
+        FIRST.replaced(attempt=3), Reason(ReasonCode.STEP_VANISHED)
     )
 
     assert decision == GiveUp("gave up after 3 attempts")
 
 
 def test_a_task_may_ask_for_fewer_attempts() -> None:
-    record = replace(FIRST, parameters=AttemptParameters(max_attempts=1))
+    record = FIRST.replaced(parameters=AttemptParameters(max_attempts=1))
 
     assert isinstance(POLICY.decide(record, Reason(ReasonCode.TRANSFER_FAILED)), GiveUp)
 
@@ -120,7 +120,7 @@ def test_a_rule_bounds_the_losses_of_its_kind() -> None:
 @given(st.text(min_size=1), CODES, st.integers(1, 12))
 def test_pauses_grow_and_are_bounded(name: str, code: ReasonCode, losses: int) -> None:
     policy = replace(POLICY, max_attempts=100, max_uncounted=100)
-    record = replace(FIRST, id=TaskId(name))
+    record = FIRST.replaced(id=TaskId(name))
     pauses = []
     for _ in range(losses):
         decision = policy.decide(record, Reason(code))
@@ -145,7 +145,7 @@ def test_another_node_is_tried_at_once_and_the_same_storage_later() -> None:
 
 
 def test_tasks_that_are_lost_together_do_not_come_back_together() -> None:
-    tasks = [replace(FIRST, id=TaskId(f"t-{number}")) for number in range(20)]
+    tasks = [FIRST.replaced(id=TaskId(f"t-{number}")) for number in range(20)]
     decisions = [
         POLICY.decide(task, Reason(ReasonCode.TRANSFER_FAILED)) for task in tasks
     ]

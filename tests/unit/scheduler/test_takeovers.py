@@ -1,6 +1,5 @@
 """An attempt that kills its taskmasters is not handed on for ever."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,7 +31,7 @@ from tesk_scheduler.domain.transitions import admitted, canceled
 
 MOST = 3
 BY = Reporter(taskmaster="tm-1", now=NOON)
-RUNS = replace(admitted(make_record(), "tm-1", NOON), state=TaskState.RUNNING)
+RUNS = admitted(make_record(), "tm-1", NOON).replaced(state=TaskState.RUNNING)
 ENDED = ExecutorEnded(
     index=0, exit_code=0, start_time=None, end_time=None, stdout="", stderr=""
 )
@@ -46,7 +45,7 @@ REPETITIONS: list[EventPayload] = [
 def died(record: TaskRecord, *, after: timedelta = timedelta()) -> TaskRecord:
     """Let its taskmaster die with it, and another one have it."""
     left = without_taskmaster(record, now=NOON + after)
-    return replace(left, taskmaster="tm-1", assigned_at=NOON)
+    return left.replaced(taskmaster="tm-1", assigned_at=NOON)
 
 
 def reported(record: TaskRecord, happening: EventPayload) -> TaskRecord:
@@ -73,7 +72,7 @@ def test_an_attempt_survives_a_limited_number_of_deaths(deaths: int) -> None:
 
 
 def test_a_task_that_killed_its_own_taskmasters_is_given_up_for_good() -> None:
-    record = replace(RUNS, takeovers=MOST + 1)
+    record = RUNS.replaced(takeovers=MOST + 1)
 
     effect = lose_after_takeovers(
         record, max_takeovers=MOST, cause="killed by signal 9", by=BY
@@ -91,7 +90,7 @@ def test_a_task_that_killed_its_own_taskmasters_is_given_up_for_good() -> None:
 
 
 def test_another_attempt_follows_if_it_never_had_one_for_itself() -> None:
-    record = replace(RUNS, takeovers=SUSPECT_AFTER)
+    record = RUNS.replaced(takeovers=SUSPECT_AFTER)
 
     effect = lose_after_takeovers(record, max_takeovers=1, cause="", by=BY)
 
@@ -110,16 +109,16 @@ def test_an_attempt_gets_its_own_taskmaster_after_two_deaths(deaths: int) -> Non
 
 @given(st.lists(st.booleans(), max_size=20))
 def test_only_deaths_that_it_may_have_caused_count(deaths: list[bool]) -> None:
-    record = replace(RUNS, takeovers=0)
+    record = RUNS.replaced(takeovers=0)
     for counts in deaths:
         left = without_taskmaster(record, now=NOON, counts=counts)
-        record = replace(left, taskmaster="tm-1", assigned_at=NOON)
+        record = left.replaced(taskmaster="tm-1", assigned_at=NOON)
 
     assert record.takeovers == sum(deaths)
 
 
 def test_one_that_was_stable_is_no_suspect_when_its_node_is_drained() -> None:
-    record = replace(died(died(RUNS)), assigned_at=NOON)
+    record = died(died(RUNS)).replaced(assigned_at=NOON)
 
     drained = without_taskmaster(record, now=NOON + STABLE_AFTER, counts=False)
 
@@ -128,7 +127,7 @@ def test_one_that_was_stable_is_no_suspect_when_its_node_is_drained() -> None:
 
 
 def test_a_task_that_killed_its_first_own_taskmaster_is_told_so() -> None:
-    record = replace(RUNS, takeovers=SUSPECT_AFTER + 1)
+    record = RUNS.replaced(takeovers=SUSPECT_AFTER + 1)
 
     effect = lose_after_takeovers(
         record, max_takeovers=SUSPECT_AFTER, cause="killed by signal 9", by=BY
@@ -147,12 +146,12 @@ def test_a_neighbour_that_goes_on_is_no_suspect_any_more() -> None:
 
 def test_an_ended_attempt_needs_no_taskmaster_of_its_own() -> None:
     assert not needs_own_taskmaster(
-        replace(RUNS, state=TaskState.COMPLETE, takeovers=9)
+        RUNS.replaced(state=TaskState.COMPLETE, takeovers=9)
     )
 
 
 def test_a_canceled_attempt_ends_canceled() -> None:
-    record = replace(canceled(RUNS, NOON), takeovers=MOST + 1)
+    record = canceled(RUNS, NOON).replaced(takeovers=MOST + 1)
 
     effect = lose_after_takeovers(record, max_takeovers=MOST, cause="", by=BY)
 
@@ -161,14 +160,14 @@ def test_a_canceled_attempt_ends_canceled() -> None:
 
 
 def test_an_ended_attempt_is_reassigned_for_its_release() -> None:
-    over = replace(RUNS, state=TaskState.COMPLETE, takeovers=MOST + 1)
+    over = RUNS.replaced(state=TaskState.COMPLETE, takeovers=MOST + 1)
 
     assert not is_given_up(over)
 
 
 def test_a_new_attempt_is_counted_anew() -> None:
-    waiting = replace(
-        RUNS, state=TaskState.QUEUED, released=True, takeovers=9, assigned_at=None
+    waiting = RUNS.replaced(
+        state=TaskState.QUEUED, released=True, takeovers=9, assigned_at=None
     )
 
     record = admitted(waiting, "tm-2", NOON)

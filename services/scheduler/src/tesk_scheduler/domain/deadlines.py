@@ -11,7 +11,7 @@ and not on the task, and waits in queues of the cluster have no limit of time
 on; one that was raised holds at once.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -92,7 +92,7 @@ def with_due(record: TaskRecord, limits: TimeLimits) -> TaskRecord:
     """Return the record with the time at which ``settle`` has something to do."""
     times = [record.not_before, _deadline(record, limits)]
     known = [time for time in times if time is not None]
-    return replace(record, due_at=min(known, default=None))
+    return record.replaced(due_at=min(known, default=None))
 
 
 def settle(record: TaskRecord, limits: TimeLimits, now: datetime) -> TaskRecord:
@@ -107,7 +107,7 @@ def settle(record: TaskRecord, limits: TimeLimits, now: datetime) -> TaskRecord:
         if record.state is TaskState.QUEUED:
             return _expired(record, now)
         why = _run_too_long(record, limits)
-        return with_reason(replace(record, due_at=None, stop=why), why, now)
+        return with_reason(record.replaced(due_at=None, stop=why), why, now)
     if record.not_before is not None and record.not_before <= now:
         record = _after_pause(record, now)
     return with_due(record, limits)
@@ -138,13 +138,13 @@ def _expired(record: TaskRecord, now: datetime) -> TaskRecord:
 
 
 def _after_pause(record: TaskRecord, now: datetime) -> TaskRecord:
-    goes_on = replace(record, not_before=None)
+    goes_on = record.replaced(not_before=None)
     if record.reason.code is not ReasonCode.RETRY_BACKOFF:
         return goes_on
     history = continued(
         record.history, record.reason, NO_REASON, began=record.queued_at, now=now
     )
-    return replace(goes_on, reason=NO_REASON, history=history)
+    return goes_on.replaced(reason=NO_REASON, history=history)
 
 
 def _run_too_long(record: TaskRecord, limits: TimeLimits) -> Reason:

@@ -94,7 +94,7 @@ def apply_event(record: TaskRecord, event: TaskEvent, by: Reporter) -> Effect:
         return Effect(verdict=EventVerdict.DUPLICATE, record=record)
     if record.released:
         return Effect(verdict=EventVerdict.REFUSED, record=record)
-    seen = replace(record, last_sequence=event.sequence)
+    seen = record.replaced(last_sequence=event.sequence)
     if isinstance(event.payload, Released):
         effect = _release(seen, by)
         return replace(effect, lines=effect.lines + _leftover_note(event.payload.left))
@@ -133,7 +133,7 @@ def _apply_current(  # noqa: PLR0911 - one for each kind of event
     match event.payload:
         case ReasonChanged(reason, since):
             explained = with_reason(record, reason, by.now)
-            return _applied(replace(explained, held_up_since=since))
+            return _applied(explained.replaced(held_up_since=since))
         case Notice(text):
             return _applied(record, lines=(text,))
         case Metadata(entries):
@@ -149,7 +149,7 @@ def _apply_current(  # noqa: PLR0911 - one for each kind of event
             )
             return _applied(_started(record, by), executor=change)
         case ExecutorEnded(exit_code=code):
-            went_on = replace(_started(record, by), takeovers=0, last_exit_code=code)
+            went_on = _started(record, by).replaced(takeovers=0, last_exit_code=code)
             last = log_of_end(event.payload)
             return _applied(
                 went_on, executor=last, lines=truncation_note(event.payload)
@@ -181,12 +181,12 @@ def _applied(
 
 
 def _started(record: TaskRecord, by: Reporter) -> TaskRecord:
-    record = replace(record, held_up_since=None)
+    record = record.replaced(held_up_since=None)
     if record.state is not TaskState.INITIALIZING:
         return record
     runs = with_state(record, TaskState.RUNNING, by.now)
     runs = with_reason(runs, NO_REASON, by.now)
-    return with_due(replace(runs, running_since=by.now), by.rules.times)
+    return with_due(runs.replaced(running_since=by.now), by.rules.times)
 
 
 def _finish(
@@ -282,7 +282,7 @@ def _leftover_note(left: str) -> tuple[str, ...]:
 
 
 def _release(record: TaskRecord, by: Reporter) -> Effect:
-    released = replace(record, released=True)
+    released = record.replaced(released=True)
     if not record.attempt_runs:
         return _applied(released)
     if record.state is TaskState.CANCELING:

@@ -5,7 +5,7 @@ ever mixed; its cause, times and node stay in two lines of ``system_logs``.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from tesk_model.attempt_lines import (
@@ -50,8 +50,7 @@ def requeue(
     """Queue a task for another attempt, not before its pause is over."""
     after = requeued(record, now)
     not_before = now + retry.after if retry.after else None
-    after = replace(
-        after,
+    after = after.replaced(
         losses=retry.losses,
         not_before=not_before,
         demand=rules.next_demand(record, reason.code),

@@ -17,7 +17,6 @@ nothing, because alone they live. If its own taskmaster dies as well, the task i
 up for good: another attempt would begin with those of others again.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
@@ -46,7 +45,7 @@ def without_taskmaster(
     since = record.assigned_at
     is_stable = since is not None and now - since >= STABLE_AFTER
     before = 0 if is_stable else record.takeovers
-    return replace(record, taskmaster=None, assigned_at=None, takeovers=before + counts)
+    return record.replaced(taskmaster=None, assigned_at=None, takeovers=before + counts)
 
 
 def needs_own_taskmaster(record: TaskRecord | UnassignedAttempt) -> bool:
@@ -58,7 +57,7 @@ def reassigned(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord
     """Return an unassigned attempt as assigned to ``taskmaster``."""
     is_over = is_about_taskmasters(record.reason)
     kept = with_reason(record, NO_REASON, now) if is_over else record
-    return replace(kept, taskmaster=taskmaster, assigned_at=now)
+    return kept.replaced(taskmaster=taskmaster, assigned_at=now)
 
 
 def with_absence_reason(record: TaskRecord, message: str, now: datetime) -> TaskRecord:

@@ -1,6 +1,5 @@
 """Changes the state of a task, checked against the table of ``tesk_model.states``."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from tesk_model.errors import ConflictError
@@ -36,22 +35,22 @@ def with_state(
     if not can_follow(record.state, state):
         msg = f"task {record.id}: {state} cannot follow {record.state}"
         raise ConflictError(msg)
-    record = replace(
-        record, state=state, state_changed_at=now, not_before=None, due_at=None
+    record = record.replaced(
+        state=state, state_changed_at=now, not_before=None, due_at=None
     )
     if state.is_final:
-        ended = replace(record, ended_at=now, reason=Reason(cause))
-        return replace(ended, history=NO_HISTORY)
+        ended = record.replaced(ended_at=now, reason=Reason(cause))
+        return ended.replaced(history=NO_HISTORY)
     return record
 
 
 def with_reason(record: TaskRecord, reason: Reason, now: datetime) -> TaskRecord:
     """Return an admitted task with ``reason``; the same cause goes on since it began."""
     if not reason.text:
-        return replace(record, reason=reason, history=NO_HISTORY)
+        return record.replaced(reason=reason, history=NO_HISTORY)
     if reason.cause == record.reason.cause and record.history.since is not None:
-        return replace(record, reason=reason)
-    return replace(record, reason=reason, history=WaitHistory(since=now))
+        return record.replaced(reason=reason)
+    return record.replaced(reason=reason, history=WaitHistory(since=now))
 
 
 def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
@@ -63,8 +62,7 @@ def admitted(record: TaskRecord, taskmaster: str, now: datetime) -> TaskRecord:
     if not record.released:
         msg = f"task {record.id}: attempt {record.attempt} is not released"
         raise ConflictError(msg)
-    return replace(
-        with_state(record, TaskState.INITIALIZING, now),
+    return with_state(record, TaskState.INITIALIZING, now).replaced(
         attempt=record.attempt + 1,
         taskmaster=taskmaster,
         released=False,
@@ -94,8 +92,7 @@ def queue_line(record: TaskRecord, now: datetime) -> str:
 
 def requeued(record: TaskRecord, now: datetime) -> TaskRecord:
     """Queue the task for another attempt; the lost one stays assigned."""
-    return replace(
-        with_state(record, TaskState.QUEUED, now),
+    return with_state(record, TaskState.QUEUED, now).replaced(
         queued_at=now,
         reason=NO_REASON,
         history=NO_HISTORY,

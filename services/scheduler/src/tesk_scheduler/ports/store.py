@@ -310,6 +310,9 @@ class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
     def document(self, task_id: TaskId) -> Document | None:
         """Read one document."""
 
+    def documents(self, ids: Collection[TaskId]) -> dict[TaskId, Document]:
+        """Read those that there are, all of them at once."""
+
     def executors(self, seq: int) -> list[tuple[int, int | None]]:
         """List (index, exit code) of executors that started, by index.
 

@@ -1,12 +1,12 @@
 """Builds assignments: all that a taskmaster needs to run an attempt."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from tesk_model.names import Attempt
 from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.orders import Assignment, never_started
-from tesk_scheduler.domain.records import TaskRecord
+from tesk_scheduler.domain.records import Document, TaskRecord
 from tesk_scheduler.domain.tokens import transfer_token
 from tesk_scheduler.ports.store import TaskStore
 from tesk_scheduler.usecases.call_cache import CallCache
@@ -27,11 +27,16 @@ class Assignments:
     rules: Callable[[], AttemptRules] = AttemptRules
     call_cache: CallCache = field(default_factory=CallCache)
 
-    def assignment(self, record: TaskRecord) -> Assignment | None:
-        """Return the assignment of a task's attempt; None if the task was deleted."""
-        document = self.store.document(record.id)
-        if document is None:
-            return None
+    def of(self, records: Collection[TaskRecord]) -> Iterator[Assignment]:
+        """Build the assignments of tasks' attempts, but of tasks that were deleted."""
+        if not records:
+            return
+        documents = self.store.documents({record.id for record in records})
+        for record in records:
+            if document := documents.get(record.id):
+                yield self._of(record, document)
+
+    def _of(self, record: TaskRecord, document: Document) -> Assignment:
         attempt = Attempt(record.id, record.attempt)
         began = record.attempt_runs and record.last_sequence > 0
         executors = self.store.executors(record.seq) if began else []

@@ -1,7 +1,7 @@
 """Applies the events that taskmasters report."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from tesk_model.events import EventVerdict, Released, TaskEvent
 from tesk_model.states import TaskState
@@ -18,24 +18,68 @@ from tesk_scheduler.domain.occurrences import AttemptLeftFiles
 from tesk_scheduler.domain.records import TaskRecord
 from tesk_scheduler.ports.environment import Clock
 from tesk_scheduler.ports.store import TaskStore, Transaction
+from tesk_scheduler.usecases.batched_writes import BatchedWrites
 from tesk_scheduler.usecases.call_cache import CallCache, named_candidates
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
+# Events of one transaction: of reports that wait at the same time, and what it takes to
+# write them does not hold up others for long.
+_EVENTS_AT_ONCE = 200
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reporting:
-    """Applies events to tasks.
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """Events, and who reports them."""
+
+    by: Reporter
+    events: Sequence[TaskEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """One verdict for each event; the rest is of all that was written together.
 
     Attributes:
-        rules: Returns the rules for attempts that are in force.
-        call_cache: Decides whether results of another task are taken.
+        is_due: Something is to be done that only the leader does.
+        is_freed: Quota or a place of a taskmaster is free.
     """
 
-    store: TaskStore
-    clock: Clock
-    leader: LeaderWakeup
-    rules: Callable[[], AttemptRules] = AttemptRules
-    call_cache: CallCache = field(default_factory=CallCache)
+    verdicts: list[EventVerdict]
+    is_due: bool
+    is_freed: bool
+
+
+class Reporting:
+    """Applies events to tasks."""
+
+    def __init__(
+        self,
+        *,
+        store: TaskStore,
+        clock: Clock,
+        leader: LeaderWakeup,
+        rules: Callable[[], AttemptRules] = AttemptRules,
+        call_cache: CallCache | None = None,
+    ) -> None:
+        """Prepare.
+
+        Args:
+            store: Where tasks are.
+            clock: Tells when events arrive.
+            leader: Notified of what it is to do, and of room.
+            rules: Returns the rules for attempts that are in force.
+            call_cache: Decides whether results of another task are taken.
+        """
+        self._clock = clock
+        self._leader = leader
+        self._rules = rules
+        self._call_cache = call_cache or CallCache()
+        self._writes = BatchedWrites(
+            store,
+            self._write,
+            size=lambda report: len(report.events),
+            largest=_EVENTS_AT_ONCE,
+        )
 
     def report(
         self, taskmaster_id: str, events: Sequence[TaskEvent]
@@ -48,55 +92,83 @@ class Reporting:
         if not events:
             return []
         by = Reporter(
-            taskmaster=taskmaster_id, now=self.clock.now(), rules=self.rules()
+            taskmaster=taskmaster_id, now=self._clock.now(), rules=self._rules()
         )
-        verdicts, is_due, is_freed = self.store.write(
-            lambda tx: _apply_all(tx, events, by, self.call_cache)
+        applied = self._writes.run(_Report(by, events))
+        if applied.is_due:
+            self._leader.notify(urgent=True)
+        elif applied.is_freed:
+            self._leader.notify_freed()
+        return applied.verdicts
+
+    def _write(self, tx: Transaction, reports: Sequence[_Report]) -> list[_Applied]:
+        events = [event for report in reports for event in report.events]
+        # Locked together, or two transactions might wait for each other.
+        before = tx.records(
+            {event.attempt.task_id for event in events} | named_candidates(events)
         )
-        if is_due:
-            self.leader.notify(urgent=True)
-        elif is_freed:
-            self.leader.notify_freed()
+        applying = _Applying(tx, before, self._call_cache)
+        verdicts = [applying.apply(report) for report in reports]
+        changed = applying.save()
+        is_due = any(_is_due(*each) for each in changed)
+        is_freed = any(_is_freed(*each) for each in changed)
+        return [_Applied(each, is_due, is_freed) for each in verdicts]
+
+
+class _Applying:
+    """Applies reports, one after the other, to the records that they are about."""
+
+    def __init__(
+        self,
+        tx: Transaction,
+        before: Mapping[TaskId, TaskRecord],
+        call_cache: CallCache,
+    ) -> None:
+        self._tx = tx
+        self._before = before
+        self._after = dict(before)
+        self._told = dict(before)
+        self._call_cache = call_cache
+
+    def apply(self, report: _Report) -> list[EventVerdict]:
+        """Apply events in the order of attempts and sequences; return their verdicts."""
+        events = report.events
+        verdicts = [EventVerdict.REFUSED] * len(events)
+        in_order = sorted(
+            range(len(events)), key=lambda n: (events[n].attempt, events[n].sequence)
+        )
+        for number in in_order:
+            record = self._after.get(events[number].attempt.task_id)
+            if record is not None:
+                verdicts[number] = self._apply(record, events[number], report.by)
         return verdicts
 
-
-def _apply_all(
-    tx: Transaction, events: Sequence[TaskEvent], by: Reporter, call_cache: CallCache
-) -> tuple[list[EventVerdict], bool, bool]:
-    """Return the verdicts, and whether the leader has to act, or room is free."""
-    ids = {event.attempt.task_id for event in events}
-    # Locked together, or two transactions might wait for each other.
-    before = tx.records(ids | named_candidates(events))
-    after: dict[TaskId, TaskRecord] = dict(before)
-    told = dict(before)
-    verdicts = [EventVerdict.REFUSED] * len(events)
-    in_order = sorted(
-        range(len(events)), key=lambda n: (events[n].attempt, events[n].sequence)
-    )
-    for number in in_order:
-        record = after.get(events[number].attempt.task_id)
-        if record is None:
-            continue
-        event = call_cache.checked_event(tx, events[number], after)
+    def _apply(
+        self, record: TaskRecord, event: TaskEvent, by: Reporter
+    ) -> EventVerdict:
+        tx = self._tx
+        event = self._call_cache.checked_event(tx, event, self._after)
         effect = apply_event(record, event, by)
-        verdicts[number] = effect.verdict
         if effect.verdict is EventVerdict.APPLIED:
             write_effect(tx, effect)
-            call_cache.note(tx, event, effect.record)
+            self._call_cache.note(tx, event, effect.record)
             _announce_leftovers(tx, event)
-            if record.state not in (effect.record.state, told[record.id].state):
-                tx.pass_through(told[record.id], record)
-                told[record.id] = record
-            after[record.id] = effect.record
-    changed = [
-        (before[task_id], record)
-        for task_id, record in after.items()
-        if record is not before[task_id]
-    ]
-    tx.save_all(changed)
-    is_due = any(_is_due(*each) for each in changed)
-    is_freed = any(_is_freed(*each) for each in changed)
-    return verdicts, is_due, is_freed
+            told = self._told[record.id]
+            if record.state not in (effect.record.state, told.state):
+                tx.pass_through(told, record)
+                self._told[record.id] = record
+            self._after[record.id] = effect.record
+        return effect.verdict
+
+    def save(self) -> list[tuple[TaskRecord, TaskRecord]]:
+        """Save what has changed, and return it as it was and as it is."""
+        changed = [
+            (self._before[task_id], record)
+            for task_id, record in self._after.items()
+            if record is not self._before[task_id]
+        ]
+        self._tx.save_all(changed)
+        return changed
 
 
 def write_effect(tx: Transaction, effect: Effect) -> None:

@@ -171,12 +171,11 @@ class Syncing:
         self, taskmaster: str, attempts: Sequence[Attempt]
     ) -> Iterator[Assignment]:
         """Build those of attempts that are still assigned to a taskmaster."""
-        records = self._store.assigned(taskmaster) if attempts else []
-        known = {Attempt(each.id, each.attempt): each for each in records}
-        for attempt in attempts:
-            record = known.get(attempt)
-            if record and (made := self._assignments.assignment(record)):
-                yield made
+        wanted = set(attempts)
+        records = self._store.assigned(taskmaster) if wanted else []
+        return self._assignments.of(
+            [each for each in records if Attempt(each.id, each.attempt) in wanted]
+        )
 
     def _wait(
         self, woken: threading.Event, member: Taskmaster, deadline: float

@@ -1,7 +1,7 @@
 """Serves the filers of an attempt: its document, progress, outputs and results."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from tesk_model.errors import ConflictError, UnavailableError
@@ -280,5 +280,5 @@ def _is_finished(record: TaskRecord, direction: Direction) -> bool:
 
 def _finished(record: TaskRecord, direction: Direction, now: datetime) -> TaskRecord:
     if direction is Direction.INPUTS:
-        return replace(record, inputs_finished=True, inputs_ended_at=now)
-    return replace(record, outputs_finished=True)
+        return record.replaced(inputs_finished=True, inputs_ended_at=now)
+    return record.replaced(outputs_finished=True)

@@ -70,6 +70,11 @@ _DOCUMENT = (
     .join(TASK, DOCUMENT.c.task_seq == _C.seq)
     .where(_C.id == bindparam("task"))
 )
+_DOCUMENTS = (
+    select(_C.id, DOCUMENT.c.body)
+    .join(TASK, DOCUMENT.c.task_seq == _C.seq)
+    .where(_C.id.in_(bindparam("tasks", expanding=True)))
+)
 _LOG = schema.EXECUTOR_LOG.c
 _EXECUTORS = (
     select(_LOG.position, _LOG.exit_code)
@@ -283,6 +288,14 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
         values = {"task": task_id}
         body = self._read(lambda connection: connection.scalar(_DOCUMENT, values))
         return None if body is None else Document(body)
+
+    def documents(self, ids: Collection[TaskId]) -> dict[TaskId, Document]:
+        """Read them by one statement."""
+        values = {"tasks": list(ids)}
+        rows = self._read(
+            lambda connection: connection.execute(_DOCUMENTS, values).all()
+        )
+        return {TaskId(task_id): Document(body) for task_id, body in rows}
 
     def executors(self, seq: int) -> list[tuple[int, int | None]]:
         """Read which logs of executors there are: their first event makes them."""

@@ -1,7 +1,7 @@
 """Gives queued tasks another priority."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from tesk_model.errors import InvalidRequestError, Violation
 from tesk_model.states import TaskState
@@ -47,7 +47,7 @@ class Priorities:
             records = tx.records(set(ids))
             for record in records.values():
                 if record.state is TaskState.QUEUED:
-                    tx.save(record, replace(record, priority=priority))
+                    tx.save(record, record.replaced(priority=priority))
                     tx.announce(_changed(record, priority, operator))
             return [_result(each, records.get(each)) for each in ids]
 
