@@ -3,7 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from tesk_model.events import EventVerdict, Released, TaskEvent
+from tesk_model.events import (
+    EventVerdict,
+    ExecutorEnded,
+    ExecutorOutput,
+    Released,
+    TaskEvent,
+)
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.attempt_rules import AttemptRules
@@ -22,9 +28,10 @@ from tesk_scheduler.usecases.batched_writes import BatchedWrites
 from tesk_scheduler.usecases.call_cache import CallCache, named_candidates
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
-# Events of one transaction: of reports that wait at the same time, and what it takes to
-# write them does not hold up others for long.
+# Events of one transaction, of reports that wait at the same time: to write them does
+# not hold up others for long. So much output counts as one more event.
 _EVENTS_AT_ONCE = 200
+_OUTPUT_OF_AN_EVENT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +84,7 @@ class Reporting:
         self._writes = BatchedWrites(
             store,
             self._write,
-            size=lambda report: len(report.events),
+            size=lambda report: sum(map(_size_of, report.events)),
             largest=_EVENTS_AT_ONCE,
         )
 
@@ -169,6 +176,13 @@ class _Applying:
         ]
         self._tx.save_all(changed)
         return changed
+
+
+def _size_of(event: TaskEvent) -> int:
+    payload = event.payload
+    if not isinstance(payload, ExecutorEnded | ExecutorOutput):
+        return 1
+    return 1 + (len(payload.stdout) + len(payload.stderr)) // _OUTPUT_OF_AN_EVENT
 
 
 def write_effect(tx: Transaction, effect: Effect) -> None:
