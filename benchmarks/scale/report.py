@@ -62,12 +62,16 @@ def _grown(stack: ScaleStack, sizes: tuple[int, ...], *, quick: bool) -> Iterato
         fill_finished(stack.database, size - filled)
         filled = size
         with running(stack) as taskmasters:
-            time.sleep(3 if quick else _SETTLED)
+            _settle(quick=quick)
             for name, cell in cells_of(stack, taskmasters, 10 if quick else 30):
                 rows.setdefault(name, []).append(cell)
                 print(f"{size:,} finished: {name}: {cell}", file=sys.stderr, flush=True)
     for name, cells in rows.items():
         yield (name, *cells)
+
+
+def _settle(*, quick: bool) -> None:
+    time.sleep(3 if quick else _SETTLED)
 
 
 def _single(stack: ScaleStack, *, quick: bool) -> Iterator[Row]:
@@ -81,20 +85,17 @@ def _single(stack: ScaleStack, *, quick: bool) -> Iterator[Row]:
         text = f"{rounds.admitted_per_second:,.0f}/s in {rounds.mean_ms:.0f} ms each"
         yield ("admitted, in the time of rounds", text, "≥ 500/s, < 200 ms")
     yield from _leaders(stack)
-    if quick:
-        yield _retention(stack, 20_000, settled=3)
-    else:
-        yield _retention(stack, 80_000, settled=_SETTLED)
+    yield _retention(stack, 20_000 if quick else 80_000, quick=quick)
 
 
-def _retention(stack: ScaleStack, count: int, *, settled: float) -> Row:
+def _retention(stack: ScaleStack, count: int, *, quick: bool) -> Row:
     """Measure creations while some of so many expired tasks are deleted.
 
     Deletion begins with the scheduler, and ``count`` of them take longer than a start.
     """
     fill_finished(stack.database, count, expired=count)
     with running(stack):
-        time.sleep(settled)
+        _settle(quick=quick)
         before, began = _expired(stack), time.monotonic()
         load = post(stack, 10)
         left, took = _expired(stack), time.monotonic() - began

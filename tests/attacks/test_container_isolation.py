@@ -98,7 +98,8 @@ def test_a_task_does_not_reach_another(tmp_path: Path) -> None:
 
         assert one.complete(*ask).stdout == b"reached\n"  # so that it says something
         # Where it lapses (docs/security.md) when other tests' networks go: not always.
-        _, traits = find_engine(os.environ)
+        client, traits = find_engine(os.environ)
+        client.close()
         tries = 5 if traits.isolation_lapses else 1
         assert b"" in (two.complete(*ask).stdout for _ in range(tries))
 

@@ -5,6 +5,7 @@ kind that wait for their turn, the first one's unit takes the others along.
 """
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -57,7 +58,7 @@ class BatchedWrites(Generic[ItemT, ResultT]):
         self._largest = largest
         self._lock = threading.Lock()
         # The first one's unit of work waits for its turn, or its caller is told to lead.
-        self._line: list[_Waiting[ItemT, ResultT]] = []
+        self._line: deque[_Waiting[ItemT, ResultT]] = deque()
 
     def run(self, item: ItemT) -> ResultT:
         """Write an item and return when it is durable.
@@ -88,7 +89,7 @@ class BatchedWrites(Generic[ItemT, ResultT]):
 
         try:
             results = self._store.write(write)
-        except BaseException:
+        except Exception:  # whatever it is, the others must not wait for ever
             others = (taken or self._take())[1:]
             for each in others:
                 each.told.set_result(_Turn.ALONE)
@@ -105,12 +106,12 @@ class BatchedWrites(Generic[ItemT, ResultT]):
     def _take(self) -> list[_Waiting[ItemT, ResultT]]:
         """Take the first of the line and what fits with it; the next one leads."""
         with self._lock:
-            taken = [self._line.pop(0)]
+            taken = [self._line.popleft()]
             size = taken[0].size
             while self._line:
                 size += self._line[0].size
                 if size > self._largest:
                     self._line[0].told.set_result(_Turn.LEAD)
                     break
-                taken.append(self._line.pop(0))
+                taken.append(self._line.popleft())
         return taken

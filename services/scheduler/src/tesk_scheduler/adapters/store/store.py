@@ -65,11 +65,6 @@ _C = TASK.c
 
 # Built once: building costs more than running.
 _RECORD = select(*RECORD_COLUMNS).where(_C.id == bindparam("task"))
-_DOCUMENT = (
-    select(DOCUMENT.c.body)
-    .join(TASK, DOCUMENT.c.task_seq == _C.seq)
-    .where(_C.id == bindparam("task"))
-)
 _DOCUMENTS = (
     select(_C.id, DOCUMENT.c.body)
     .join(TASK, DOCUMENT.c.task_seq == _C.seq)
@@ -285,9 +280,7 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
 
     def document(self, task_id: TaskId) -> Document | None:
         """Read one document."""
-        values = {"task": task_id}
-        body = self._read(lambda connection: connection.scalar(_DOCUMENT, values))
-        return None if body is None else Document(body)
+        return self.documents([task_id]).get(task_id)
 
     def documents(self, ids: Collection[TaskId]) -> dict[TaskId, Document]:
         """Read them by one statement."""
