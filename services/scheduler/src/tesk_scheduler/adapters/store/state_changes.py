@@ -50,8 +50,8 @@ _LOCK = 0x7E5D
 _LOOKED_AT = 20_000
 
 _C = STATE_CHANGE.c
-_NEXT = select(func.coalesce(func.max(_C.number), 0) + 1).scalar_subquery()
-_INSERT = DriverStatement(lambda _: insert(STATE_CHANGE).values(number=_NEXT))
+_LAST = DriverStatement(lambda _: select(func.coalesce(func.max(_C.number), 0)))
+_INSERT = DriverStatement(lambda _: insert(STATE_CHANGE))
 _TIME = select(_C.changed).where(_C.number == bindparam("number"))
 _FIRST = select(func.min(_C.number))
 _NEWEST = select(_C.number, _C.changed).order_by(_C.number.desc()).limit(1)
@@ -80,10 +80,12 @@ def write_changes(connection: Connection, changes: Sequence[NewChange]) -> None:
         return
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    [(last,)] = _LAST.rows(connection, {})
     _INSERT.run_all(
         connection,
         [
             {
+                "number": number,
                 "task_seq": each.task,
                 "task_id": each.task_id,
                 "owner": each.owner,
@@ -92,7 +94,7 @@ def write_changes(connection: Connection, changes: Sequence[NewChange]) -> None:
                 "reason_code": each.reason.value,
                 "changed": micros(each.time),
             }
-            for each in changes
+            for number, each in enumerate(changes, start=last + 1)
         ],
     )
 

@@ -56,7 +56,7 @@ _SAVE_TASK = (
     )
     .values(
         {
-            column: bindparam(f"new_{column}")
+            column: bindparam(f"new_{column}", type_=_C[column].type)
             for column in (
                 "state",
                 "attempt",
@@ -88,10 +88,17 @@ _SAVE_TASK = (
     )
 )
 SAVE_TASK = DriverStatement(lambda _: _SAVE_TASK)
-SET_DEMAND = (
-    update(TASK)
-    .where(_C.seq == bindparam("row"))
-    .values({each.column: bindparam(f"new_{each.column}") for each in ASKED})
+SET_DEMAND = DriverStatement(
+    lambda _: (
+        update(TASK)
+        .where(_C.seq == bindparam("row"))
+        .values(
+            {
+                each.column: bindparam(f"new_{each.column}", type_=_C[each.column].type)
+                for each in ASKED
+            }
+        )
+    )
 )
 
 _IS_QUEUED = _C.state == schema.STATE_NUMBERS[TaskState.QUEUED]
@@ -101,13 +108,16 @@ EXPLAINED_TASKS = (
     .order_by(_C.seq)
     .with_for_update()
 )
-SET_REASON = (
-    update(TASK)
-    .where(_C.seq == bindparam("row"), _IS_QUEUED)
-    .values(
-        reason=bindparam("new_reason"),
-        reason_code=bindparam("new_reason_code"),
-        wait=bindparam("new_wait"),
+SET_REASON = DriverStatement(
+    lambda _: (
+        update(TASK)
+        .where(_C.seq == bindparam("row"), _IS_QUEUED)
+        .values(
+            {
+                name: bindparam(f"new_{name}", type_=_C[name].type)
+                for name in ("reason", "reason_code", "wait")
+            }
+        )
     )
 )
 
@@ -156,34 +166,30 @@ PUT_TASKMASTER = replacing(
 PUT_PROBE = replacing(schema.PROBE, "id", lambda new: {"written": new.written})
 
 _LOG = schema.EXECUTOR_LOG.c
-_STREAMS = ("stdout", "stderr")
 _NOTHING = literal(b"", LargeBinary)
-_NO_TEXT = literal("")
 
 
-def _put_executor_log(statement: Any) -> Any:
-    """Insert or update one log; what is NULL among the parameters stays."""
-    given = {
-        name: bindparam(f"new_{name}", type_=_LOG[name].type)
-        for name in (
-            *("started", "ended", "exit_code", "cpu", "max_memory"),
-            "image_digest",
-            *_STREAMS,
-        )
+def _put_executor_log(dialect: str) -> Any:
+    """Insert or update one log; what is NULL or empty stays as it is."""
+    put = upsert(schema.EXECUTOR_LOG)[dialect]
+    new = put.excluded
+    values = {
+        name: func.coalesce(new[name], _LOG[name])
+        for name in ("started", "ended", "exit_code", "cpu", "max_memory")
+    } | {
+        name: func.coalesce(func.nullif(new[name], nothing), _LOG[name])
+        for name, nothing in {
+            "image_digest": "",
+            "stdout": _NOTHING,
+            "stderr": _NOTHING,
+        }.items()
     }
-    first = given | {name: func.coalesce(given[name], _NOTHING) for name in _STREAMS}
-    first["image_digest"] = func.coalesce(given["image_digest"], _NO_TEXT)
-    return statement.values(
-        task_seq=bindparam("row"), position=bindparam("new_position"), **first
-    ).on_conflict_do_update(
-        index_elements=["task_seq", "position"],
-        set_={name: func.coalesce(value, _LOG[name]) for name, value in given.items()},
+    return put.on_conflict_do_update(
+        index_elements=["task_seq", "position"], set_=values
     )
 
 
-PUT_EXECUTOR_LOG = DriverStatement(
-    lambda dialect: _put_executor_log(upsert(schema.EXECUTOR_LOG)[dialect])
-)
+PUT_EXECUTOR_LOG = DriverStatement(_put_executor_log)
 
 IDS_BY_KEY = select(_C.idempotency_key, _C.id).where(
     _C.owner == bindparam("owner"),

@@ -40,13 +40,11 @@ _QUEUED = schema.STATE_NUMBERS[TaskState.QUEUED]
 # By one statement: all other writes wait for it, and it has a timeout.
 _FILES_DELETED = 20_000
 
-_UNCHANGED_LOG = dict.fromkeys(
-    f"new_{name}"
-    for name in (
-        *("started", "ended", "exit_code", "cpu", "max_memory"),
-        *("stdout", "stderr", "image_digest"),
-    )
-)
+_UNCHANGED_LOG: Mapping[str, Any] = {
+    **dict.fromkeys(("started", "ended", "exit_code", "cpu", "max_memory")),
+    **dict.fromkeys(("stdout", "stderr"), b""),
+    "image_digest": "",
+}
 
 
 class SqlTaskChanges:
@@ -150,7 +148,7 @@ class SqlTaskChanges:
             if after.demand != before.demand
         ]
         if demands:
-            self._connection.execute(statements.SET_DEMAND, demands)
+            statements.SET_DEMAND.run_all(self._connection, demands)
         for before, after in changes:
             self._usage_changes.changed(before, after)
         found = (change_of(before, after) for before, after in changes)
@@ -176,16 +174,16 @@ class SqlTaskChanges:
         """Merge a change of one log; ``flush`` writes it."""
         log = self._logs.setdefault((seq, change.index), dict(_UNCHANGED_LOG))
         news = {
-            "new_started": micros_or_none(change.started_at),
-            "new_ended": micros_or_none(change.ended_at),
-            "new_exit_code": change.exit_code,
-            "new_cpu": None
+            "started": micros_or_none(change.started_at),
+            "ended": micros_or_none(change.ended_at),
+            "exit_code": change.exit_code,
+            "cpu": None
             if change.cpu_seconds is None
             else round(change.cpu_seconds * 1_000_000),
-            "new_max_memory": change.max_memory_bytes,
-            "new_stdout": None if change.stdout is None else change.stdout.encode(),
-            "new_stderr": None if change.stderr is None else change.stderr.encode(),
-            "new_image_digest": clean(change.image_digest or "") or None,
+            "max_memory": change.max_memory_bytes,
+            "stdout": None if change.stdout is None else change.stdout.encode(),
+            "stderr": None if change.stderr is None else change.stderr.encode(),
+            "image_digest": clean(change.image_digest or "") or None,
         }
         log |= {name: value for name, value in news.items() if value is not None}
 
@@ -193,7 +191,7 @@ class SqlTaskChanges:
         """Write the merged changes of executor logs."""
         if self._logs:
             rows = [
-                {"row": seq, "new_position": position, **values}
+                {"task_seq": seq, "position": position, **values}
                 for (seq, position), values in self._logs.items()
             ]
             statements.PUT_EXECUTOR_LOG.run_all(self._connection, rows)

@@ -201,4 +201,4 @@ class SqlTransaction(SqlAdminChanges):
                 rows.append({"row": row.seq, **values})
         self.add_line_to_each(lines)
         if rows:
-            self._connection.execute(statements.SET_REASON, rows)
+            statements.SET_REASON.run_all(self._connection, rows)
