@@ -67,6 +67,7 @@ class TaskmasterHarness:
     scheduler: FakeScheduler = field(default_factory=FakeScheduler)
     stop: threading.Event = field(default_factory=threading.Event)
     done: list[bool] = field(default_factory=list)
+    hold: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         self.runtime = FakeRuntime(self.state)
@@ -74,7 +75,7 @@ class TaskmasterHarness:
         self.taskmaster = Taskmaster(
             scheduler=self.scheduler,
             runtime=self.runtime,
-            reporter=Reporter(self.scheduler, clock, hold=timedelta(0)),
+            reporter=Reporter(self.scheduler, clock, hold=self.hold),
             clock=clock,
             settings=SETTINGS,
         )

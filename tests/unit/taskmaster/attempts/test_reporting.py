@@ -9,6 +9,7 @@ import pytest
 
 from taskmasters.running import (
     ATTEMPT,
+    OUTPUTS,
     SETTINGS,
     TaskmasterHarness,
     assignment,
@@ -55,6 +56,20 @@ def test_the_last_exit_and_the_outcome_cost_one_report(
     finished = told.index(outcome(told))
     assert isinstance(told[finished - 1], ExecutorEnded)
     assert finished not in ends  # no batch ended between the two
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_outputs_do_not_wait_for_what_is_held(code: int) -> None:
+    harness = TaskmasterHarness(hold=timedelta(hours=1))
+    harness.state.filer_codes = [None]
+    with running(harness):
+        harness.scheduler.assign(assignment(commands("sleep", outputs=OUTPUTS)))
+        harness.scheduler.wait_for(ATTEMPT, ExecutorStarted)
+        harness.state.finish(ATTEMPT, "x0", code)
+        harness.state.wait_started(ATTEMPT, "out")
+
+        # Before it the scheduler takes no outputs.
+        assert harness.scheduler.wait_for(ATTEMPT, ExecutorEnded)
 
 
 def logged(caplog: pytest.LogCaptureFixture, *events: str) -> list[str]:

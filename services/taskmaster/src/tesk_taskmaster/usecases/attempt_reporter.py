@@ -48,6 +48,10 @@ class AttemptReporter:
         """Report these with the next ``report``: each call costs the scheduler."""
         self._buffered += payloads
 
+    def hasten(self) -> None:
+        """Let all that was reported be sent without waiting for more; returns at once."""
+        self.reporter.hasten()
+
     def wait_durable(self) -> None:
         """Wait until all that was reported is durable."""
         self.reporter.wait_durable(self.attempt)

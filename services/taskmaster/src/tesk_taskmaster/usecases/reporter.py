@@ -86,6 +86,11 @@ class Reporter:
                     self._pending.add(self._make_event(attempt, payload), now)
             self._notify_if_sooner(before)
 
+    def hasten(self) -> None:
+        """Let what is held be sent, too; returns at once."""
+        with self._lock:
+            self._send_now()
+
     def wait_durable(self, attempt: Attempt) -> None:
         """Wait until all that was reported of ``attempt`` is durable.
 

@@ -144,6 +144,9 @@ class TransferSteps:
         reason = Reason(ReasonCode.TRANSFERRING, f"transferring {what}")
         for _ in range(_MAX_FILER_STARTS if self.are_repeatable else 1):
             self.attempt_reporter.report_reason(reason)
+            if what == direction_of(OUTPUTS):
+                # The scheduler takes none before it knows that the executors ended.
+                self.attempt_reporter.hasten()
             result = self.run_step(plan, step, reason)
             self.control.checkpoint()
             if result.error and not (result.lost and self.are_repeatable):
