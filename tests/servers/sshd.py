@@ -1,10 +1,11 @@
 """OpenSSH's own server, where this machine has it, for the user of the tests."""
 
 import getpass
+import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,13 @@ UsePAM no
 MaxStartups 100
 PasswordAuthentication no
 Subsystem sftp internal-sftp
+"""
+
+
+# Started by root it wants this folder, which Debian makes when the service starts first.
+_FOLDER = Path("/run/sshd")
+_WITH_FOLDER = f"""\
+mount -t tmpfs tmpfs {_FOLDER.parent} && mkdir -m 755 {_FOLDER} && exec "$@"
 """
 
 
@@ -50,12 +58,11 @@ def sshd_program() -> str | None:
 
 def sshd_problem(folder: Path) -> str:
     """Return why the server cannot run here; "" if it can."""
-    program = sshd_program()
-    if program is None:
+    if sshd_program() is None:
         return "this machine has no sshd"
     _prepare(folder, 1)
     tried = subprocess.run(
-        [program, "-t", "-f", str(folder / "sshd_config")],
+        _command(folder, "-t"),
         capture_output=True,
         text=True,
         check=False,
@@ -69,17 +76,24 @@ def sshd_server(folder: Path) -> Iterator[Sshd]:
     with create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     host_key = _prepare(folder, port)
-    program = sshd_program()
-    assert program is not None
     with subprocess.Popen(
-        [program, "-D", "-e", "-f", str(folder / "sshd_config")],
-        stderr=subprocess.DEVNULL,
+        _command(folder, "-D", "-e"), stderr=subprocess.DEVNULL
     ) as process:
         try:
             _wait_for(port)
             yield Sshd(port, getpass.getuser(), host_key, folder / "user_key")
         finally:
             process.terminate()
+
+
+def _command(folder: Path, *options: str) -> Sequence[str]:
+    program = sshd_program()
+    assert program is not None
+    command = [program, *options, "-f", str(folder / "sshd_config")]
+    if os.geteuid() or _FOLDER.exists():
+        return command
+    # In a file system that nobody else sees.
+    return ["unshare", "--mount", "sh", "-c", _WITH_FOLDER, "sh", *command]
 
 
 def _prepare(folder: Path, port: int) -> str:
