@@ -1,7 +1,7 @@
 """Gives many rows to one statement of PostgreSQL, as a list of JSON objects.
 
-psycopg runs a statement once for each row, which is 15 to 30 µs of the interpreter for
-each; one parameter of JSON is 2 to 10, and is read by the server.
+psycopg runs a statement once for each row, which is at least 14 µs of the interpreter for
+each; of a parameter of JSON, which the server reads, it is from 2 µs on.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,11 +44,12 @@ def with_records(statement: Insert | Update, columns: Sequence[str]) -> Insert |
     if isinstance(statement, Insert):
         values = _values({name: statement.table.c[name].type for name in columns})
         return statement.from_select(list(columns), select(*values.values()))
-    types: dict[str, TypeEngine[Any]] = {}
-    visitors.traverse(
-        statement, {}, {"bindparam": lambda each: types.update({each.key: each.type})}
-    )
-    values = _values({name: types[name] for name in columns})
+    parameters = {
+        each.key: each.type
+        for each in visitors.iterate(statement)
+        if isinstance(each, BindParameter)
+    }
+    values = _values({name: parameters[name] for name in columns})
 
     def value(element: Any, **_: Any) -> Any:
         """Return what takes the place of an element, None to keep it."""
@@ -61,11 +62,10 @@ def with_records(statement: Insert | Update, columns: Sequence[str]) -> Insert |
 
 def encoded(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Encode rows in their order, for one statement after the other."""
-    encode = msgspec.json.Encoder().encode
     records: list[bytes] = []
     size = 0
     for row in rows:
-        record = encode(row)
+        record = msgspec.json.encode(row)
         if records and size + len(record) > _BYTES:
             yield _list_of(records)
             records, size = [], 0

@@ -46,58 +46,56 @@ INSERT_DOCUMENT = DriverStatement(lambda _: insert(schema.DOCUMENT))
 INSERT_TAG = DriverStatement(lambda _: insert(schema.TAG))
 INSERT_LINE = DriverStatement(lambda _: insert(schema.SYSTEM_LOG))
 
-_SAVE_TASK = (
-    update(TASK)
-    .where(
-        _C.seq == bindparam("row"),
-        _C.state == bindparam("old_state"),
-        _C.attempt == bindparam("old_attempt"),
-        _C.last_sequence == bindparam("old_last_sequence"),
-    )
-    .values(
-        {
-            column: bindparam(f"new_{column}", type_=_C[column].type)
-            for column in (
-                "state",
-                "attempt",
-                "taskmaster",
-                "released",
-                "last_sequence",
-                "reason",
-                "reason_code",
-                "wait",
-                "queued",
-                "started",
-                "ended",
-                "inputs_finished",
-                "outputs_finished",
-                "takeovers",
-                "assigned",
-                "inputs_ended",
-                "held_up_since",
-                "priority",
-                "losses",
-                "last_exit_code",
-                "running_since",
-                "not_before",
-                "due",
-                "stop_reason",
-                "stop_reason_code",
-            )
-        }
+
+def _new_values(*columns: str) -> dict[str, Any]:
+    """Return values for columns of a task: a parameter for each, ``new_`` before it."""
+    return {name: bindparam(f"new_{name}", type_=_C[name].type) for name in columns}
+
+
+_CHANGING = (
+    "state",
+    "attempt",
+    "taskmaster",
+    "released",
+    "last_sequence",
+    "reason",
+    "reason_code",
+    "wait",
+    "queued",
+    "started",
+    "ended",
+    "inputs_finished",
+    "outputs_finished",
+    "takeovers",
+    "assigned",
+    "inputs_ended",
+    "held_up_since",
+    "priority",
+    "losses",
+    "last_exit_code",
+    "running_since",
+    "not_before",
+    "due",
+    "stop_reason",
+    "stop_reason_code",
+)
+SAVE_TASK = DriverStatement(
+    lambda _: (
+        update(TASK)
+        .where(
+            _C.seq == bindparam("row"),
+            _C.state == bindparam("old_state"),
+            _C.attempt == bindparam("old_attempt"),
+            _C.last_sequence == bindparam("old_last_sequence"),
+        )
+        .values(_new_values(*_CHANGING))
     )
 )
-SAVE_TASK = DriverStatement(lambda _: _SAVE_TASK)
 SET_DEMAND = DriverStatement(
     lambda _: (
         update(TASK)
         .where(_C.seq == bindparam("row"))
-        .values(
-            {
-                each.column: bindparam(f"new_{each.column}", type_=_C[each.column].type)
-                for each in ASKED
-            }
-        )
+        .values(_new_values(*(each.column for each in ASKED)))
     )
 )
 
@@ -112,12 +110,7 @@ SET_REASON = DriverStatement(
     lambda _: (
         update(TASK)
         .where(_C.seq == bindparam("row"), _IS_QUEUED)
-        .values(
-            {
-                name: bindparam(f"new_{name}", type_=_C[name].type)
-                for name in ("reason", "reason_code", "wait")
-            }
-        )
+        .values(_new_values("reason", "reason_code", "wait"))
     )
 )
 
