@@ -46,6 +46,8 @@ class HdfsFiles:
         cut_at: The datanode sends so many bytes, and hangs up.
         change_after_open: Path of a file that changes when it is opened.
         datanode: Host and port to which the namenode sends.
+        listing: What it answers when it is asked for a page of a directory; None: what
+            is there.
     """
 
     url: str = ""
@@ -62,6 +64,7 @@ class HdfsFiles:
     cut_at: int | None = None
     change_after_open: str = ""
     datanode: str = ""
+    listing: Mapping[str, Any] | None = None
     clock: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -214,6 +217,8 @@ class _NameNode(_Node):
     def _list(self, query: Mapping[str, str]) -> None:
         if query["op"] == "LISTSTATUS":
             self._say({"FileStatuses": {"FileStatus": self._names()}})
+        elif self.state.listing is not None:
+            self._say(self.state.listing)
         elif self.state.has_pages:
             self._list_batch(query.get("startAfter", ""))
         else:

@@ -114,6 +114,7 @@ def open_webhdfs(
     return WebHdfsStorage(
         credentials=FixedCredentials(credential),
         pool=_pool(egress, timeouts=timeouts),
+        egress=egress,
         service=HdfsService(user=user, port=port),
     )
 

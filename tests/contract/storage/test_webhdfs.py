@@ -1,6 +1,6 @@
 """HDFS: redirects, users, tokens, changes, errors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 import smart_open
@@ -11,6 +11,7 @@ from servers.webhdfs import HdfsFiles, webhdfs_server
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.domain.credentials import BearerToken, Credential, Login
 from tesk_filer.ports import ChangedError, HaltedError, Stat, StorageError
+from tesk_model.url_lists import parse_url_lists
 from tesk_runtime.egress.policy import EgressPolicy
 
 
@@ -127,6 +128,68 @@ def test_a_datanode_at_a_forbidden_address_is_not_reached(server: HdfsFiles) -> 
 
     assert not caught.value.transient
     storage.close()
+
+
+@pytest.mark.parametrize("lists", ["allow", "deny"])
+def test_a_datanode_that_the_operators_lists_refuse_is_not_reached(
+    server: HdfsFiles, lists: str
+) -> None:
+    patterns = {
+        "allow": parse_url_lists((server.url,), ()),
+        "deny": parse_url_lists((), (f"http://{server.datanode}/webhdfs",)),
+    }
+    egress = Egress(EgressPolicy(section="filer"), urls=patterns[lists])
+    storage = open_webhdfs(egress=egress)
+
+    with pytest.raises(StorageError, match=rf"urls\.{lists}") as caught:
+        Place(storage, "").put(f"{server.url}/a", b"x")
+
+    assert not caught.value.transient
+    assert [each for each in server.requests if each[0] == "datanode"] == []
+    storage.close()
+
+
+def test_the_operators_lists_can_name_the_datanodes(server: HdfsFiles) -> None:
+    allowed = (server.url, f"http://{server.datanode}/webhdfs/v1")
+    urls = parse_url_lists(allowed, ())
+    storage = open_webhdfs(egress=Egress(EgressPolicy(section="filer"), urls=urls))
+    place = Place(storage, "")
+
+    place.put(f"{server.url}/a", b"x")
+
+    assert place.get(f"{server.url}/a") == b"x"
+    storage.close()
+
+
+def test_each_directory_is_told_once_with_its_depth(
+    hdfs: Place, server: HdfsFiles
+) -> None:
+    for number in range(3):
+        server.put(f"/base/a/b/{number}", b"x")
+
+    pages = hdfs.pages(hdfs.url)
+
+    # That of two pages is told by its first one.
+    found = [(each.directory, each.depth) for each in pages]
+    assert found == [("/base", 0), ("/base/a", 1), ("/base/a/b", 2), ("", 2)]
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        {"DirectoryListing": [1]},
+        {"DirectoryListing": {"partialListing": 1}},
+        {"DirectoryListing": 1},
+    ],
+)
+def test_a_listing_that_is_none_is_refused(
+    hdfs: Place, server: HdfsFiles, listing: Mapping[str, object]
+) -> None:
+    server.put("/base/a", b"x")
+    server.listing = listing
+
+    with pytest.raises(StorageError, match="does not answer as WebHDFS"):
+        list(hdfs.pages(hdfs.url))
 
 
 def test_a_file_that_changes_while_it_is_read_is_no_input(

@@ -31,6 +31,18 @@ BAD_SETTINGS = {
         },
         "TESK_FILER_SHARED_PREFIX",
     ),
+    "a shared prefix that is no url": (
+        {"TESK_FILER_SHARED_PREFIX": "data", "TESK_FILER_SHARED_PATH": "/tmp"},
+        "TESK_FILER_SHARED_PREFIX",
+    ),
+    "no time to connect": (
+        {"TESK_FILER_CONNECT_TIMEOUT": "0"},
+        "TESK_FILER_CONNECT_TIMEOUT",
+    ),
+    "no time for a byte": (
+        {"TESK_FILER_STALL_TIMEOUT": "0"},
+        "TESK_FILER_STALL_TIMEOUT",
+    ),
     "no direction": ({"TESK_FILER_DIRECTION": "up"}, "TESK_FILER_DIRECTION"),
 }
 

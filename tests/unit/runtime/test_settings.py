@@ -58,6 +58,10 @@ def test_text_of_the_environment_becomes_the_type_of_the_setting() -> None:
 BAD = {
     "wrong type names the variable": ({"TESK_API_COUNT": "many"}, "TESK_API_COUNT"),
     "out of range names the setting": ({"TESK_API_COUNT": "-1"}, "api.count"),
+    "a negative duration": (
+        {"TESK_API_WAIT": "-0.1"},
+        r"api\.wait \(TESK_API_WAIT\): must not be negative",
+    ),
     "bad YAML in a variable": ({"TESK_API_TABLE": "{"}, "TESK_API_TABLE"),
     "missing file": ({"TESK_CONFIG": "/does/not/exist"}, "TESK_CONFIG"),
 }

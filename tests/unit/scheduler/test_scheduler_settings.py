@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tesk_scheduler.config import SchedulerSettings
+from tesk_runtime.settings import SettingsError, load
+from tesk_scheduler.config import SchedulerSettings, Settings
 
 STARTS: dict[str, tuple[dict[str, Any], int]] = {
     "a process": ({}, 60),
@@ -27,8 +28,10 @@ def test_effective_start_timeout(given: dict[str, Any], want: int) -> None:
 
 
 def test_start_timeout_is_not_negative() -> None:
-    with pytest.raises(ValueError, match="start_timeout: must not be negative"):
-        SchedulerSettings(start_timeout=timedelta(seconds=-1))
+    environ = {"TESK_SCHEDULER_START_TIMEOUT": "-1"}
+
+    with pytest.raises(SettingsError, match=r"start_timeout .* must not be negative"):
+        load(Settings, environ)
 
 
 def test_the_client_of_clusters_is_not_loaded_on_one_machine() -> None:

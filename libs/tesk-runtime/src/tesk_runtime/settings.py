@@ -13,6 +13,7 @@ CPU at every start of a filer, which starts twice for each task.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -89,10 +90,22 @@ def load(settings_type: type[SettingsT], environ: Mapping[str, str]) -> Settings
             section[field.name] = _from_text(field, environ[given])
     values = normalize_names(values, kind)
     try:
-        return msgspec.convert(values, settings_type, strict=False)
+        loaded = msgspec.convert(values, settings_type, strict=False)
     except msgspec.ValidationError as error:
         problem = explain_problem(error, kind)
         raise SettingsError(_explain(problem, settings_type)) from error
+    _check_durations(loaded)
+    return loaded
+
+
+def _check_durations(loaded: msgspec.Struct) -> None:
+    """Refuse negative ones, for which types have no bound."""
+    for field in fields(type(loaded)):
+        value = getattr(getattr(loaded, field.section), field.name)
+        if isinstance(value, timedelta) and value < timedelta():
+            path = f"{field.section}.{field.name}"
+            problem = DocumentProblem(path, "must not be negative")
+            raise SettingsError(_explain(problem, type(loaded)))
 
 
 def fields(settings_type: type[msgspec.Struct]) -> list[Field]:
@@ -182,8 +195,12 @@ def _read_file(name: str) -> dict[str, Any]:
 
 
 def _explain(problem: DocumentProblem, settings_type: type[msgspec.Struct]) -> str:
-    path = problem.path
+    path, text = problem.path, problem.text
     for field in fields(settings_type):
-        if path == f"{field.section}.{field.name}":
-            return f"{path} ({field.variable}): {problem.text}"
-    return f"{path}: {problem.text}" if path else problem.text
+        place = f"{field.section}.{field.name}"
+        # What a section finds itself begins with the name of the setting.
+        if path == field.section and text.startswith(f"{field.name}: "):
+            path, text = place, text.removeprefix(f"{field.name}: ")
+        if path == place:
+            return f"{path} ({field.variable}): {text}"
+    return f"{path}: {text}" if path else text

@@ -311,6 +311,16 @@ class FilerSettings(
         ),
     ] = 9870
 
+    def __post_init__(self) -> None:
+        """Refuse deadlines that nothing can meet.
+
+        Raises:
+            ValueError: The message names the setting below ``filer``.
+        """
+        for name in ("connect_timeout", "stall_timeout"):
+            if not getattr(self, name):
+                raise ValueError(f"{name}: must be more than 0")
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything that the filer reads."""

@@ -40,13 +40,13 @@ from tesk_filer.usecases.halts import halts
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.upload_tries import Conclude, UploadTries
 from tesk_filer.wiring import (
+    check_shared,
     http_options,
     open_cache,
     open_credentials,
     open_egress,
     storage_config,
 )
-from tesk_model.locations import parse_location
 from tesk_model.names import Attempt, is_task_id
 from tesk_model.paths import OWN_FOLDER
 from tesk_model.task import TaskId
@@ -299,20 +299,4 @@ def _check(filer: FilerSettings) -> None:
     if not has_volume and filer.direction != CHECK:
         message = f"filer.volume (TESK_FILER_VOLUME): {filer.volume} is not a folder"
         raise ValueError(message)
-    _check_shared(filer)
-
-
-def _check_shared(filer: FilerSettings) -> None:
-    prefix, folder = filer.shared_prefix, filer.shared_path
-    if bool(prefix) != bool(folder):
-        raise ValueError("filer.shared_prefix and filer.shared_path belong together")
-    if not prefix:
-        return
-    if parse_location(prefix).scheme != "file":
-        message = f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is not a file url"
-        raise ValueError(message)
-    if not folder.startswith("/") or not Path(folder).is_dir():
-        message = (
-            f"filer.shared_path (TESK_FILER_SHARED_PATH): {folder} is not a folder"
-        )
-        raise ValueError(message)
+    check_shared(filer)

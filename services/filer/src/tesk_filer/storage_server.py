@@ -16,7 +16,7 @@ from tesk_filer.adapters.process_logs import hide_secrets
 from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.servicer.storage import SERVICE, StorageServicer
 from tesk_filer.usecases.location_checks import CheckLimits, LocationChecks
-from tesk_filer.wiring import http_options, open_credentials, open_egress
+from tesk_filer.wiring import check_shared, http_options, open_credentials, open_egress
 from tesk_runtime import logs, settings
 from tesk_runtime.clock import SystemClock
 from tesk_runtime.rpc.interceptors import ErrorInterceptor, InternalTokenInterceptor
@@ -42,6 +42,7 @@ def main() -> None:
         hide_secrets(os.environ)
         log_unknown_variables(os.environ, Settings)
         token = read_token(config.grpc.token_file)
+        check_shared(config.filer)
         open_egress(config)
         http_options(config, os.environ)
         open_credentials(config.filer, _logger.warning).check()

@@ -22,6 +22,7 @@ from tesk_filer.config import FilerSettings, Settings, egress_policy
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.ports import Credentials
 from tesk_filer.ports.cache import Cache
+from tesk_model.locations import InvalidLocationError, parse_location
 from tesk_model.url_lists import parse_url_lists, parse_url_patterns
 from tesk_runtime import settings
 from tesk_runtime.clock import SystemClock
@@ -51,8 +52,13 @@ def open_cache(
 def storage_config(
     config: Settings, credentials: Credentials, environ: Mapping[str, str]
 ) -> StorageConfig:
-    """Return the settings of storages; ``environ`` names files to protect."""
+    """Return the settings of storages; ``environ`` names files to protect.
+
+    Raises:
+        ValueError: A setting is malformed; names it.
+    """
     filer = config.filer
+    check_shared(filer)
 
     def protected() -> ProtectedPaths:
         own_files = (
@@ -79,6 +85,31 @@ def storage_config(
         hdfs=HdfsService(user=filer.hdfs_user, port=filer.hdfs_port),
         http=http_options(config, environ),
     )
+
+
+def check_shared(filer: FilerSettings) -> None:
+    """Check where shared storage is.
+
+    Raises:
+        ValueError: A setting is malformed, or names no folder; names it.
+    """
+    prefix, folder = filer.shared_prefix, filer.shared_path
+    if bool(prefix) != bool(folder):
+        raise ValueError("filer.shared_prefix and filer.shared_path belong together")
+    if not prefix:
+        return
+    try:
+        is_file = parse_location(prefix).scheme == "file"
+    except InvalidLocationError:
+        is_file = False
+    if not is_file:
+        message = f"filer.shared_prefix (TESK_FILER_SHARED_PREFIX): {prefix} is not a file url"
+        raise ValueError(message)
+    if not folder.startswith("/") or not Path(folder).is_dir():
+        message = (
+            f"filer.shared_path (TESK_FILER_SHARED_PATH): {folder} is not a folder"
+        )
+        raise ValueError(message)
 
 
 def open_egress(config: Settings) -> Egress:

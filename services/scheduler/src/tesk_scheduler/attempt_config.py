@@ -92,15 +92,11 @@ class AttemptSettings(
     ] = timedelta(0)
 
     def __post_init__(self) -> None:
-        """Refuse invalid durations and codes.
+        """Refuse invalid codes.
 
         Raises:
             ValueError: The message names the setting below ``scheduler``.
         """
-        times = ("retry_backoff", "max_retry_backoff", "max_run_time", "max_queue_time")
-        for name in times:
-            if getattr(self, name) < timedelta():
-                raise ValueError(f"{name}: must not be negative")
         for name in self.retries:
             if not reason_code(name):
                 raise ValueError(f"retries: {name[:64]} is not a reason code")

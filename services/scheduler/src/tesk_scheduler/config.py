@@ -124,7 +124,7 @@ class SchedulerSettings(
     ] = ""
 
     def __post_init__(self) -> None:
-        """Refuse invalid durations.
+        """Refuse an invalid lease.
 
         Raises:
             ValueError: The message names the setting below ``scheduler``.
@@ -132,15 +132,6 @@ class SchedulerSettings(
         super().__post_init__()
         if self.lease < timedelta(seconds=1):
             raise ValueError("lease: must be at least 1 second")
-        for name in (
-            "start_timeout",
-            "idle",
-            "retention",
-            "changes_retention",
-            "drain",
-        ):
-            if getattr(self, name) < timedelta():
-                raise ValueError(f"{name}: must not be negative")
 
     @property
     def effective_start_timeout(self) -> timedelta:

@@ -14,6 +14,7 @@ from typing import Any
 
 from tesk_filer.adapters.storage.cursors import prepend
 from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_bodies import FileBody
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.http_response import HttpResponse
@@ -51,11 +52,12 @@ class WebHdfsStorage:
         *,
         credentials: Credentials,
         pool: HttpPool,
+        egress: Egress,
         service: HdfsService,
     ) -> None:
-        """Send by ``pool``, which is guarded."""
+        """Send by ``pool``, which connects as ``egress`` allows."""
         self._client = RestClient(pool)
-        self._hdfs = WebHdfs(self._client, credentials, service)
+        self._hdfs = WebHdfs(self._client, egress, credentials, service)
         self._without_pages: set[str] = set()  # hosts that list at once alone
 
     def stat(self, location: Location) -> Stat | None:
@@ -76,7 +78,13 @@ class WebHdfsStorage:
             suffix = statuses[-1]["pathSuffix"]
             folders.insert(0, f"{relative}{_SEPARATOR}{suffix}")
         depth = relative.count("/") + 1 if relative else 0
-        return Page(entries, prepend(folders, pending), notes, depth=depth)
+        return Page(
+            entries,
+            prepend(folders, pending),
+            notes,
+            directory="" if last else folder.path,
+            depth=depth,
+        )
 
     @contextmanager
     def open(
@@ -200,7 +208,9 @@ class WebHdfsStorage:
                     raise
                 self._without_pages.add(folder.host)  # older than Hadoop 2.9
             else:
-                listing = answer.get("DirectoryListing") or {}
+                listing = answer.get("DirectoryListing")
+                if not isinstance(listing, dict):
+                    raise nonsense()
                 statuses = _listed(listing.get("partialListing"))
                 return statuses, bool(listing.get("remainingEntries"))
         return _listed(self._hdfs.ask("GET", folder, "LISTSTATUS")), False
@@ -245,6 +255,7 @@ def open_storage(config: StorageConfig) -> WebHdfsStorage:
             environ=config.environ,
             egress=config.egress,
         ),
+        egress=config.egress,
         service=config.hdfs,
     )
 

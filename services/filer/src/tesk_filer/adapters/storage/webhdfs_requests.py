@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tesk_filer.adapters.storage.directory_targets import IS_DIRECTORY
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.http_response import HttpResponse
@@ -79,10 +80,15 @@ class WebHdfs:
     """Sends operations to namenodes; thread-safe."""
 
     def __init__(
-        self, client: RestClient, credentials: Credentials, service: HdfsService
+        self,
+        client: RestClient,
+        egress: Egress,
+        credentials: Credentials,
+        service: HdfsService,
     ) -> None:
-        """Connect by ``client``."""
+        """Connect by ``client``, and follow to where ``egress`` allows."""
         self._client = client
+        self._egress = egress
         self._credentials = credentials
         self._service = service
 
@@ -137,6 +143,7 @@ class WebHdfs:
                     _refuse_unredirected(response)
                 return _checked(response)
             response.close()
+            self._egress.check(target)
             kept = request.headers if keeps_login(place, target) else {}
             place = target
             request = Request(
