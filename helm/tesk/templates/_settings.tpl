@@ -122,7 +122,7 @@ urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{/* "true" if tasks may run as one pod. */}}
 {{- define "tesk.mayBePods" -}}
 {{- $own := .Values.taskmaster -}}
-{{- range append $own.layoutsAllowed $own.layout -}}
+{{- range append (default list $own.layoutsAllowed) $own.layout -}}
 {{- if ne . "jobs" }}true{{ end -}}
 {{- end -}}
 {{- end -}}
@@ -132,7 +132,7 @@ urls: {{ dict "allow" .allow "deny" .deny "index_pages" .indexPages | toJson }}
 {{- if include "tesk.mayBePods" . -}}
 {{- $own := .Values.taskmaster -}}
 layout: {{ $own.layout }}
-layouts_allowed: {{ toJson $own.layoutsAllowed }}
+layouts_allowed: {{ toJson (default list $own.layoutsAllowed) }}
 pod_order: {{ $own.pod.order }}
 pod_volume: {{ $own.pod.volume }}
 pod_max_disk: {{ mul (int64 $own.pod.maxDiskGb) 1073741824 }}

@@ -29,3 +29,7 @@ def test_the_templates_of_the_chart_can_share_a_pod(name: str) -> None:
     merged = merge_templates(templates["executor"], templates["filer"])
 
     assert merged.pod["spec"]["volumes"]
+
+
+def test_no_layouts_that_tasks_may_ask_for_can_be_written_as_null() -> None:
+    assert render({"taskmaster": {"layoutsAllowed": None}}) == render({})

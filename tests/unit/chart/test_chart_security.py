@@ -202,6 +202,10 @@ def test_data_is_kept_at_an_uninstallation_if_set_so() -> None:
     for kind, name in (
         ("ConfigMap", "tesk-tasks"),
         ("PersistentVolumeClaim", "tesk-database"),
+        # Or commands that go on could reach what they never could.
+        ("NetworkPolicy", "tesk-executor"),
+        ("NetworkPolicy", "tesk-filer"),
+        ("NetworkPolicy", "tesk-pod"),
     ):
         assert find(objects, kind, name)["metadata"]["annotations"] == kept
         assert "annotations" not in find(render({}), kind, name)["metadata"]

@@ -84,7 +84,7 @@ CHOICES: dict[str, tuple[Task, LayoutOffer, str, str]] = {
         asking(disk_gb=11),
         replace(AUTO, max_disk=10 * GIB),
         "jobs",
-        "resources.disk_gb: a pod can have 10 GiB of a node here, not 11 GiB",
+        "resources.disk_gb: is more than what a pod can have of a node here, 10 GiB",
     ),
     "a volume that just fits": (
         asking(disk_gb=10),
@@ -180,7 +180,7 @@ REFUSALS = {
     "a volume too large for a node": (
         asking(disk_gb=11),
         replace(POD, max_disk=10 * GIB),
-        "resources.disk_gb: a pod can have 10 GiB of a node here, not 11 GiB",
+        "resources.disk_gb: is more than what a pod can have of a node here, 10 GiB",
     ),
     "templates that cannot share a pod": (
         asking(layout="pod"),

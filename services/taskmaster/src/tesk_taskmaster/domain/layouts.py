@@ -171,8 +171,8 @@ def _obstacles(plan: Plan, offer: LayoutOffer) -> Iterator[str]:
     most = offer.max_disk
     if most and offer.volume.is_of_node and plan.has_volume and plan.disk > most:
         yield (
-            f"resources.disk_gb: a pod can have {format_bytes(most)} of a node here, "
-            f"not {format_bytes(plan.disk)}"
+            "resources.disk_gb: is more than what a pod can have of a node here, "
+            f"{format_bytes(most)}"
         )
 
 
