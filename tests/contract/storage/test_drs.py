@@ -1,5 +1,6 @@
 """DRS: objects, bundles, ways to the bytes, and servers that mean no good."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -84,6 +85,38 @@ def test_an_object_is_read_with_its_size_and_checksums(
         size=len(CONTENT), checksums={"sha256": SHA256}
     )
     assert data.stat(data.url + "/none") is None
+
+
+def _in_base64(name: str) -> str:
+    digest = hashlib.new(name, CONTENT, usedforsecurity=False).digest()
+    return base64.b64encode(digest).decode()
+
+
+CHECKSUMS = {
+    "IANA's name": ("sha-384", hashlib.sha384(CONTENT).hexdigest()),
+    "another spelling": ("SHA_256", SHA256.upper()),
+    "base64": ("md5", _in_base64("md5")),
+}
+
+
+@pytest.mark.parametrize(("kind", "digest"), CHECKSUMS.values(), ids=CHECKSUMS)
+def test_checksums_are_understood_as_repositories_write_them(
+    data: Place, server: HttpFiles, kind: str, digest: str
+) -> None:
+    blob(server, checksums=[{"type": kind, "checksum": digest}])
+
+    with data.open(data.url + "/a") as reader:
+        [(name, found)] = reader.checksums.items()
+
+    assert found == hashlib.new(name, CONTENT, usedforsecurity=False).hexdigest()
+
+
+def test_half_of_a_character_is_refused(data: Place, server: HttpFiles) -> None:
+    blob(server)
+    publish(server, "a", **way("https", "https://localhost:1/\ud800"))
+
+    with pytest.raises(StorageError, match="is not JSON"):
+        data.get(data.url + "/a")
 
 
 def test_bytes_with_another_checksum_than_the_repository_says_are_refused(

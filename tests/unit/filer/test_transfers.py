@@ -244,8 +244,9 @@ def test_a_permanent_error_fails_at_once(bench: Bench) -> None:
     assert bench.storage.calls == [("open", "ftp://h/key")]
 
 
-def test_a_listing_cannot_name_files_elsewhere(bench: Bench) -> None:
-    bench.storage.files = {"s3://b/d/../../etc/cron": b"evil"}
+@pytest.mark.parametrize("name", ["../../etc/cron", "half a character \ud800"])
+def test_a_listing_cannot_name_what_is_no_file_here(bench: Bench, name: str) -> None:
+    bench.storage.files = {f"s3://b/d/{name}": b"evil"}
 
     exit_code = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
 

@@ -1,5 +1,6 @@
 """Lists a directory of a storage, within the limits of a transfer."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -98,8 +99,13 @@ def _check_name(name: str) -> None:
     """Refuse a listed name that is not a path below the directory.
 
     Raises:
-        StorageError: Names with empty, ``.`` or ``..`` segments, or with NUL.
+        StorageError: Names with empty, ``.`` or ``..`` segments, with NUL, or with half
+            of a character (a lone surrogate).
     """
-    if not {"", ".", ".."}.isdisjoint(name.split("/")) or "\0" in name:
+    try:
+        written = os.fsencode(name)
+    except UnicodeEncodeError:
+        written = b"\0"
+    if not {"", ".", ".."}.isdisjoint(name.split("/")) or b"\0" in written:
         message = f"holds {name!r}, which cannot be the name of a file"
         raise StorageError(message)

@@ -4,6 +4,7 @@ Source:
     GA4GH Data Repository Service 1.4, "DrsObject", "AccessMethod", "ContentsObject".
 """
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 from tesk_filer.adapters.storage.json_documents import given_headers, target_of
 from tesk_filer.ports import NO_CHECKSUMS, Checksums, StorageError
+from tesk_model.checksums import HASHES
 from tesk_model.locations import Location
 
 # In order of preference: what needs no other credentials comes first. Not ``file``,
@@ -23,18 +25,6 @@ _SCHEMES: Mapping[str, Sequence[str]] = MappingProxyType(
         "gs": ("gs",),
         "ftp": ("ftp", "ftps"),
         "htsget": ("htsget",),
-    }
-)
-_ALGORITHMS: Mapping[str, tuple[str, int]] = MappingProxyType(
-    {
-        "md5": ("md5", 32),
-        "sha-1": ("sha1", 40),
-        "sha1": ("sha1", 40),
-        "sha-256": ("sha256", 64),
-        "sha256": ("sha256", 64),
-        "sha-512": ("sha512", 128),
-        "sha512": ("sha512", 128),
-        "crc32c": ("crc32c", 8),
     }
 )
 _HEX = re.compile(r"[0-9a-f]+")
@@ -127,10 +117,23 @@ def parse_access(document: object, scheme: str) -> Access:
 
 def _checksums(document: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for each in _objects(document.get("checksums")):
-        algorithm = _ALGORITHMS.get(str(each.get("type", "")).lower())
-        digest = str(each.get("checksum", "")).lower()
-        if algorithm and len(digest) == algorithm[1] and _HEX.fullmatch(digest):
-            yield algorithm[0], digest
+        # IANA writes sha-256, others sha256 or sha_256.
+        name = re.sub("[-_]", "", str(each.get("type", "")).lower())
+        if name in HASHES:
+            digest = _hex_of(str(each.get("checksum", "")), HASHES[name])
+            if digest:
+                yield name, digest
+
+
+def _hex_of(digest: str, size: int) -> str:
+    """Return a digest of ``size`` bytes in hex, which may be in base64; "" if none."""
+    if len(digest) == size * 2 and _HEX.fullmatch(digest.lower()):
+        return digest.lower()
+    try:
+        found = base64.b64decode(digest, validate=True)
+    except ValueError:
+        return ""
+    return found.hex() if len(found) == size else ""
 
 
 def _methods(document: Mapping[str, Any]) -> Iterator[Method]:

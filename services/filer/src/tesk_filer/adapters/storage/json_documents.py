@@ -6,6 +6,8 @@ from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
+import msgspec
+
 from tesk_filer.adapters.storage.http_client import HttpClient, authorization_of
 from tesk_filer.adapters.storage.http_errors import check_file
 from tesk_filer.adapters.storage.http_response import HttpResponse
@@ -72,7 +74,8 @@ def read_document(
     finally:
         response.close()
     try:
-        document = json.loads(text)
+        # Not by ``json``, which takes halves of characters that no url can hold.
+        document = msgspec.json.decode(text)
     except (ValueError, RecursionError) as error:
         raise StorageError("the server's answer is not JSON") from error
     if not isinstance(document, dict):
