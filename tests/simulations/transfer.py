@@ -105,7 +105,7 @@ class Bench:
         workers = WorkerPool(3, halt, stops_at_failure=incoming)
         batches = BatchThreads(workers, 3)
         identities = IdentityLog(self.transfers, "inputs" if incoming else "outputs")
-        volume = FolderVolume(self.folder)
+        volume = FolderVolume(self.folder, tag="tesk-t1-a1")
         limits = HostLimits(3, halt, now=SystemClock().monotonic)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
         plain = FileDownload(
@@ -156,7 +156,6 @@ class Bench:
                 retry=retry,
                 progress=progress,
                 limits=limits,
-                tag="tesk-t1-a1",
                 log=OutputLog(self.transfers),
                 identities=identities,
                 manifest=self.manifest,

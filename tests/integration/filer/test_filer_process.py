@@ -7,10 +7,11 @@ import signal
 import pytest
 
 from fakes.filer_process import FilerRun
-from fakes.filer_scheduler import TOKEN, TransferRecord
+from fakes.filer_scheduler import ATTEMPT, TOKEN, TransferRecord
 from servers.ftp import ftp_server
 from servers.http import Fault, HttpFiles, http_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, s3_server
+from tesk_filer.adapters.temporary_names import temporary_name, transfer_tag
 from tesk_model.task import FileType, Input, Output
 
 NAMES = ["a b.txt", "100%.gz", "d/é+#?.txt"]
@@ -301,7 +302,8 @@ def test_an_upload_that_was_killed_leaves_no_half_file(
     record: TransferRecord, filer: FilerRun
 ) -> None:
     (filer.volume / "a").write_text("whole")
-    stale = filer.folder / "root/.a.tesk-t1-a1-0.part"
+    tag = f"{transfer_tag(ATTEMPT.name, TOKEN)}-0"
+    stale = filer.folder / "root" / temporary_name("a", tag)
     stale.write_text("what a killed filer left, and longer than the file")
     record.outputs = (Output(path="/a", url=f"{filer.folder}/root/a"),)
 

@@ -33,12 +33,14 @@ from tesk_filer.wiring import open_credentials, storage_config
 from tesk_model.errors import UnavailableError
 from tesk_model.identities import FileIdentity
 from tesk_model.locations import Location, parse_location
+from tesk_model.names import Attempt
 from tesk_model.task import (
     FileType,
     Input,
     Output,
     OutputFileLog,
     Task,
+    TaskId,
     TransferStatus,
 )
 from tesk_runtime.protected_paths import ProtectedPaths
@@ -148,6 +150,8 @@ class FilerStorage:
             missing_outputs="error",
             extended_patterns=False,
         )
+        # The id is drawn anew each time, so nobody knows it who names files.
+        tag = Attempt(TaskId(filer.task), filer.attempt).name
         halt = self.stop_on_signals()
         engine = open_engine(filer, self.storages, halt)
         transfer = Transfer(
@@ -155,7 +159,7 @@ class FilerStorage:
                 filer,
                 engine,
                 transfers=transfers,
-                volume=FolderVolume(folder, umask=self.umask),
+                volume=FolderVolume(folder, umask=self.umask, tag=tag),
             ),
             transfers=transfers,
             progress=engine.progress,

@@ -27,6 +27,7 @@ from tesk_filer.adapters.process_logs import hide_secrets
 from tesk_filer.adapters.scheduler_calls import SERVICE, SchedulerCalls
 from tesk_filer.adapters.scheduler_client import SchedulerTransfers
 from tesk_filer.adapters.storage.registry import StorageRegistry
+from tesk_filer.adapters.temporary_names import transfer_tag
 from tesk_filer.adapters.transfer_trace import trace_transfer
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
@@ -141,6 +142,7 @@ def _run_transfer(
     credentials, storages = _open_storages(config, transfers.owner, redactor)
     cache = open_cache(config, os.environ, _logger.warning)
     new_halt = halts(calls.stop)
+    tag = transfer_tag(Attempt(TaskId(filer.task), filer.attempt).name, token)
 
     def run_once(conclude: Conclude) -> ExitCode:
         halt = new_halt()
@@ -154,7 +156,7 @@ def _run_transfer(
                     engine,
                     transfers=transfers,
                     volume=FolderVolume(
-                        Path(filer.volume), keeps_modes=filer.keep_modes
+                        Path(filer.volume), keeps_modes=filer.keep_modes, tag=tag
                     ),
                     manifest=manifest,
                     cache=None

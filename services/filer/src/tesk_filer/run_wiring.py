@@ -28,8 +28,6 @@ from tesk_filer.usecases.transfer import TransferRun
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.uploads import Uploads
 from tesk_filer.usecases.worker_pool import WorkerPool
-from tesk_model.names import Attempt
-from tesk_model.task import TaskId
 from tesk_runtime.clock import SystemClock
 
 _MAX_PAUSE = timedelta(seconds=30)
@@ -142,7 +140,6 @@ def make_run(
             retry=engine.retry,
             progress=engine.progress,
             limits=engine.limits,
-            tag=Attempt(TaskId(filer.task), filer.attempt).name,
             log=OutputLog(transfers),
             identities=identities,
             digests=engine.digests,

@@ -6,7 +6,6 @@ followed here.
 """
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from tesk_filer.adapters.open_directories import DirectoryUse, OpenDirectories
 from tesk_filer.adapters.partial_file import PartialFile, stamp_of
 from tesk_filer.adapters.receiving import check_size, receive
 from tesk_filer.adapters.temporary_files import create, may_go_on, reopen
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.adapters.volume_errors import ABSENT, unreadable, unwritable
 from tesk_filer.domain.tree import Kind, Node
 from tesk_filer.ports import (
@@ -33,8 +33,6 @@ from tesk_filer.ports.volume import Checks, Saved
 from tesk_model.paths import OWN_FOLDER, is_within
 from tesk_runtime.rooted_files import RootedFiles
 
-_MAX_NAME = 255  # bytes, as file systems have it
-_TAG = "tesk-input"  # else a task's own .name.part would be taken for ours
 # Without O_NONBLOCK the open of a pipe would block.
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -43,7 +41,12 @@ class FolderVolume:
     """A task volume; satisfies ``ports.volume.Volume``."""
 
     def __init__(
-        self, folder: Path, *, umask: int = 0, keeps_modes: bool = True
+        self,
+        folder: Path,
+        *,
+        umask: int = 0,
+        keeps_modes: bool = True,
+        tag: str = "tesk",
     ) -> None:
         """Use ``folder``, which exists and mirrors the container's tree.
 
@@ -52,11 +55,14 @@ class FolderVolume:
             umask: What new files and directories lack of the modes that let every
                 uid write, as executors need it; another for files of a user.
             keeps_modes: Files that are executable stay so.
+            tag: Of temporary names here and of what is sent from here, see
+                ``temporary_names``; of no matter where nothing moves.
         """
         self._tree = RootedFiles(folder, umask=umask)
         self._umask = umask
         self._folder = folder
         self._keeps_modes = keeps_modes
+        self._tag = tag
         self._directories = OpenDirectories()
 
     def node(self, path: str) -> Node | None:
@@ -118,7 +124,7 @@ class FolderVolume:
         try:
             use, name = self._at(path, create=True)
             with use as directory:
-                temporary = temporary_name(name, _TAG)
+                temporary = temporary_name(name, self._tag)
                 try:
                     saved = self._receive(
                         reader, create(temporary, directory), advance, Digests(checks)
@@ -190,7 +196,7 @@ class FolderVolume:
                 descriptor=descriptor,
                 size=found.st_size,
                 executable=self._keeps_modes and bool(found.st_mode & stat.S_IXUSR),
-                tag=tag,
+                tag=f"{self._tag}-{tag}",
                 stamp=stamp_of(found),
             )
         finally:
@@ -251,7 +257,7 @@ class FolderVolume:
         try:
             use, name = self._at(path, create=True)
             with use as directory:
-                temporary = temporary_name(name, _TAG)
+                temporary = temporary_name(name, self._tag)
                 try:
                     yield directory, name, temporary
                 except BaseException as error:
@@ -279,17 +285,3 @@ class FolderVolume:
 def _remove(temporary: str, directory: int) -> None:
     with suppress(OSError):
         os.unlink(temporary, dir_fd=directory)
-
-
-def temporary_name(path: str, tag: str = "") -> str:
-    """Return the hidden name under which the file at ``path`` is written.
-
-    It is the same each time, so that the file of a killed filer is overwritten.
-    """
-    name = path.rpartition("/")[2]
-    middle = f".{tag}" if tag else ""
-    hidden = f".{name}{middle}.part"
-    if len(os.fsencode(hidden)) <= _MAX_NAME:
-        return hidden
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
-    return f".{digest}{middle}.part"

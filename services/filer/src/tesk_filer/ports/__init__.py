@@ -184,7 +184,7 @@ class Source:
         size: Bytes; exactly so many are sent.
         stamp: Changes when the file does; see ``ports.volume.Saved``.
         tag: Distinguishes temporary names of different transfers to one url; the same
-            when a transfer is repeated.
+            when a transfer is repeated. Nobody knows it who names files.
     """
 
     descriptor: int

@@ -100,6 +100,10 @@ class Volume(Tree, Protocol):
     def open(self, path: str, tag: str) -> AbstractContextManager[Source]:
         """Open a file for upload.
 
+        Args:
+            path: Of the file.
+            tag: Distinguishes uploads of this volume; a part of ``Source.tag``.
+
         Raises:
             StorageError: It is not a regular file (any more).
         """

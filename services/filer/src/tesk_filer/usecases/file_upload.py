@@ -43,7 +43,6 @@ class FileUpload:
     """Uploads one file after the other; safe for many threads.
 
     Attributes:
-        tag: Names the attempt in temporary files of storages.
         digests: Takes the digest of every file; None: not wanted.
         log: Lists what has been uploaded.
         identities: Takes what each file is in its storage.
@@ -54,7 +53,6 @@ class FileUpload:
     retry: Retry
     progress: TransferProgress
     limits: HostLimits
-    tag: str
     log: OutputLog
     identities: IdentityLog
     digests: DigestList | None = None
@@ -94,7 +92,7 @@ class FileUpload:
             HaltedError: The transfer was stopped.
         """
         upload = file.upload
-        with self.volume.open(upload.path, f"{self.tag}-{file.index}") as source:
+        with self.volume.open(upload.path, str(file.index)) as source:
             self.progress.check(source.size)
             etag = write(upload.target, source, advance)
             digests = NO_CHECKSUMS

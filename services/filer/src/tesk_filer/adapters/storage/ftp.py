@@ -33,7 +33,7 @@ from tesk_filer.adapters.storage.ftp_writing import (
 )
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     NO_CHECKSUMS,

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 
 from tesk_filer.adapters.copying import copy_descriptor
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.ports import Advance, Source, StorageError
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -26,7 +26,7 @@ from tesk_filer.adapters.storage.sftp_writing import (
     write_file,
 )
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,

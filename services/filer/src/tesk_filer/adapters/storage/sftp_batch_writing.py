@@ -29,7 +29,7 @@ from tesk_filer.adapters.storage.sftp_writing import (
     renaming,
     wait_ended,
 )
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.ports import Advance, Source, StorageError
 from tesk_filer.ports.batches import NotBatchedError
 from tesk_model.locations import Location

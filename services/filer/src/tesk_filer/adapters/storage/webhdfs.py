@@ -25,7 +25,7 @@ from tesk_filer.adapters.storage.storage_config import (
 )
 from tesk_filer.adapters.storage.webhdfs_requests import NOT_FOUND, WebHdfs, nonsense
 from tesk_filer.adapters.storage.write_checks import folders_above, untold
-from tesk_filer.adapters.volume import temporary_name
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import (
     Advance,
