@@ -43,7 +43,7 @@ def test_the_fragment_of_a_url_asks_for_checksums(
 @pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
 def test_a_checksum_that_cannot_be_one_is_refused(url: str) -> None:
     with pytest.raises(
-        InvalidLocationError, match="must be followed by|is none of the checksums"
+        InvalidLocationError, match=r"must be followed by|is none of the checksums"
     ):
         parse_location(url)
 
