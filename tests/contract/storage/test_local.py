@@ -2,6 +2,8 @@
 
 import operator
 import os
+import subprocess
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -215,3 +217,35 @@ def test_a_path_longer_than_the_kernel_takes_at_once_works(tmp_path: Path) -> No
     assert place.get(f"{tmp_path}/{name}/a") == b"content"
     assert [entry.name for entry in place.walk(str(tmp_path))] == [f"{name}/a"]
     remove_tree(tmp_path / ("x" * 200))
+
+
+@pytest.fixture
+def small_disk(root: Path) -> Iterator[Path]:
+    """A disk of 1 MiB at ``root``."""
+    options = ("-t", "tmpfs", "-o", "size=1m", "tmpfs")
+    if subprocess.run(["mount", *options, root], check=False).returncode:
+        pytest.skip("only root may mount a small disk")
+    yield root
+    subprocess.run(["umount", root], check=True)
+
+
+@pytest.mark.parametrize("size", [8_000_000, 1_200_000], ids=["large", "small"])
+def test_a_disk_that_is_too_small_is_told_with_both_numbers(
+    local: Place, small_disk: Path, size: int
+) -> None:
+    both = rf"no space left .*: {size:,} bytes are needed and 1,0\d\d,\d\d\d are free"
+
+    with pytest.raises(StorageError, match=both) as caught:
+        local.put(local.at("a"), os.urandom(size))
+
+    assert not caught.value.transient
+    assert list(small_disk.iterdir()) == []
+
+
+def test_a_disk_that_gets_full_is_told(local: Place, small_disk: Path) -> None:
+    local.put(local.at("a"), bytes(900_000))
+
+    with pytest.raises(StorageError, match="500,000 bytes are needed and"):
+        local.put(local.at("b"), bytes(500_000))
+
+    assert [each.name for each in small_disk.iterdir()] == ["a"]

@@ -6,6 +6,7 @@ A full disk is told before anything moves, where sizes are known, with both numb
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 
 from tesk_filer.ports import StorageError
 
@@ -22,15 +23,25 @@ def free_bytes(descriptor: int) -> int | None:
     return found.f_bavail * found.f_frsize if found.f_blocks else None
 
 
-def check_space(descriptor: int, needed: int) -> None:
+def check_space(
+    descriptor: int,
+    needed: int,
+    describe: Callable[[int, int], str] | None = None,
+) -> None:
     """Check that the disk of an open file has ``needed`` free bytes.
+
+    Args:
+        descriptor: Of the file, or its folder.
+        needed: Bytes.
+        describe: Returns the error, from the needed and free bytes; None: that of a
+            task volume.
 
     Raises:
         StorageError: It has fewer.
     """
     free = free_bytes(descriptor)
     if free is not None and needed > free:
-        raise StorageError(describe_full(needed, free))
+        raise StorageError((describe or describe_full)(needed, free))
 
 
 def describe_full(needed: int | None, free: int | None) -> str:
@@ -41,6 +52,12 @@ def describe_full(needed: int | None, free: int | None) -> str:
         f"no space left for the task's files: {needed:,} bytes are needed and {free:,} "
         "are free; ask for more disk_gb, or free space"
     )
+
+
+def describe_full_target(needed: int, free: int | None) -> str:
+    """Return the error of a full disk of a ``file://`` url; None: not known."""
+    text = f"no space left where it is to be written: {needed:,} bytes are needed"
+    return text if free is None else f"{text} and {free:,} are free"
 
 
 def reserve(descriptor: int, size: int) -> None:

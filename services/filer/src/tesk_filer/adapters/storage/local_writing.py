@@ -1,9 +1,15 @@
 """Writes a file of this machine under a temporary name, beside the one it will have."""
 
+import errno
 import os
 from contextlib import suppress
 
 from tesk_filer.adapters.copying import copy_descriptor
+from tesk_filer.adapters.disk_space import (
+    check_space,
+    describe_full_target,
+    free_bytes,
+)
 from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.ports import Advance, Source, StorageError
 
@@ -26,7 +32,7 @@ def write_temporary(
         synced: It is on the disk when this returns.
 
     Raises:
-        StorageError: The source has changed.
+        StorageError: The source has changed, or the disk is full.
         OSError: It cannot be written. Nothing is left.
     """
     temporary = temporary_name(name, source.tag)
@@ -35,7 +41,15 @@ def write_temporary(
     try:
         try:
             os.lseek(source.descriptor, 0, os.SEEK_SET)
-            size = copy_descriptor(source.descriptor, target, source.size, advance)
+            size = copy_descriptor(
+                source.descriptor,
+                target,
+                source.size,
+                advance,
+                check_space=lambda needed: check_space(
+                    directory, needed, describe_full_target
+                ),
+            )
             if size != source.size:
                 message = (
                     f"changed while it was copied: {size} bytes, not {source.size}"
@@ -45,8 +59,13 @@ def write_temporary(
                 os.fsync(target)
         finally:
             os.close(target)
-    except BaseException:
+    except BaseException as error:
+        # Before it is removed, which frees what it took.
+        free = free_bytes(directory)
         remove(directory, temporary)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            message = describe_full_target(source.size, free)
+            raise StorageError(message) from error
         raise
     return temporary
 
