@@ -19,7 +19,6 @@ from tesk_scheduler.main import build_scheduler
 from tesk_scheduler.ports.cluster import Cluster
 from tesk_scheduler.ports.launcher import TaskmasterLauncher
 from tesk_scheduler.ports.observer import NoObserver, Observer
-from tesk_scheduler.ports.quota import FixedQuota
 from tesk_scheduler.servicer.scheduler import Dependencies
 from tesk_scheduler.usecases.leader_loop import LeaderLoop
 from tesk_scheduler.usecases.notifier import Notifier
@@ -69,7 +68,7 @@ class SteppedSchedulers:
             clock=self.clock,
             ids=IdGenerator(f"scheduler-{next(self.schedulers)}", self.ids),
             token=TOKEN,
-            quotas=FixedQuota(self.quota),
+            quotas=self,
             check_quota=NO_QUOTA_CHECK,
             notifier=Notifier(),
             cluster=self.cluster,
@@ -78,6 +77,10 @@ class SteppedSchedulers:
         return build_scheduler(
             Settings(scheduler=self.settings), dependencies
         ).leader_loop
+
+    def current(self) -> Quota:
+        """Return the quota in force, which a test may change; see ``QuotaSource``."""
+        return self.quota
 
     def add(self, *ids: str, owner: str = "alice") -> None:
         """Submit tasks of a tenth of a core."""

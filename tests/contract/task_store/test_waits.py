@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import create_engine, text
 
 from builders.scheduler_tasks import NOON, make_new_task
-from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_model.waits import NodeCause, WaitDetails, WaitScope
@@ -139,6 +139,42 @@ def test_an_admitted_task_begins_anew(store: TaskStore) -> None:
     after = record(store)
     assert after.reason.details == pulling.details
     assert after.history.since == NOON
+
+
+def test_a_reason_that_is_cleared_leaves_its_time_behind(store: TaskStore) -> None:
+    put(waiting_store(store), LIMITED, after=MINUTE)
+
+    for minutes in (3, 60):
+        put(store, NO_REASON, after=minutes * MINUTE)
+
+    found = record(store)
+    assert (found.reason, found.history.since) == (NO_REASON, NOON + 3 * MINUTE)
+    assert [each.code for each in found.history.spent] == [
+        "ADMISSION_PENDING",
+        "QUOTA_FULL",
+    ]
+    assert shown(store).lines == []
+
+
+def test_tasks_with_a_reason_are_listed_but_not_those_that_pause(
+    store: TaskStore,
+) -> None:
+    ids = [TaskId(f"t-{number}") for number in range(1, 5)]
+    store.write(lambda tx: tx.add_tasks([make_new_task(each) for each in ids]))
+    paused = Reason(ReasonCode.RETRY_BACKOFF, "attempt 2 waits")
+
+    def begin_and_pause(tx: Transaction) -> None:
+        found = tx.records(ids)
+        tx.save(found[ids[2]], admitted(found[ids[2]], "tm-1", NOON))
+        pauses = found[ids[3]].replaced(not_before=NOON + MINUTE, reason=paused)
+        tx.save(found[ids[3]], pauses)
+
+    store.write(lambda tx: tx.set_reasons({ids[1]: LIMITED}, now=NOON))
+    store.write(begin_and_pause)
+    store.write(lambda tx: tx.set_reasons(dict.fromkeys(ids[2:], FULL), now=NOON))
+
+    assert store.explained() == [ids[1]]
+    assert record(store, ids[3]).reason == paused
 
 
 def test_the_head_of_a_queue_is_the_next_of_its_owner(store: TaskStore) -> None:

@@ -132,6 +132,7 @@ def lasting_line(
     since = history.since
     if (
         since is None
+        or not reason.text
         or history.is_told
         or history.lines >= MAX_LINES
         or now - since < LASTING

@@ -18,19 +18,18 @@ from tesk_scheduler.domain.records import (
     ExecutorLogChange,
     NewTask,
     Oldest,
-    QueueHead,
     TaskListing,
     TaskQuery,
     TaskRecord,
     TaskSummary,
     UnassignedAttempt,
-    WaitingTasks,
 )
 from tesk_scheduler.domain.state_changes import ChangeFilter, ChangePage, Position
 from tesk_scheduler.domain.usage_history import History, HistoryChange
 from tesk_scheduler.ports.admin_store import AdminChanges, AdminReads
 from tesk_scheduler.ports.call_store import CallChanges, CallReads
 from tesk_scheduler.ports.load_store import LoadReads
+from tesk_scheduler.ports.wait_store import WaitReads
 
 ResultT = TypeVar("ResultT")
 
@@ -179,7 +178,9 @@ class FleetChanges(Protocol):
         """Replace and delete rows of the history of usage."""
 
     def set_reasons(self, reasons: Mapping[TaskId, Reason], *, now: datetime) -> None:
-        """Set the reasons of queued tasks, those that differ.
+        """Set the reasons, those that differ, of tasks that could be admitted.
+
+        One without text clears what is stored.
 
         The time of each cause is added up, see ``domain.waits``; a cause that has
         lasted gets a line in ``system_logs``.
@@ -198,7 +199,7 @@ class Transaction(TaskChanges, FleetChanges, AdminChanges, CallChanges, Protocol
         """Notify the observer of this as well, once the unit is durable."""
 
 
-class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
+class TaskStore(AdminReads, CallReads, LoadReads, WaitReads, Protocol):
     """The durable store. Every method may raise UnavailableError.
 
     Reads see what was written by any unit of work that has returned.
@@ -248,17 +249,8 @@ class TaskStore(AdminReads, CallReads, LoadReads, Protocol):
     ) -> TaskListing:
         """List as ``tasks`` reads."""
 
-    def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
-        """Count an owner's queued tasks that come before ``seq``, up to ``limit``."""
-
     def oldest(self) -> Oldest:
         """Read since when the first waiting task waits and the first to end has ended."""
-
-    def queue_head(self, owner: str) -> QueueHead | None:
-        """Read the first queued task of an owner; None if none is queued."""
-
-    def waiting(self) -> list[WaitingTasks]:
-        """Count what tasks wait for, by state and code; cheap with any number queued."""
 
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""

@@ -122,7 +122,7 @@ class Admission:
         self._window = self._window.after(queues, window, plan.skipped)
         self._memory = plan.memory
         count = self._begin_all(plan.admitted, epoch, quota.fair_share)
-        self._explain(plan)
+        self._explain(plan, epoch)
         return AdmissionResult(
             count,
             waiting - count,
@@ -185,12 +185,12 @@ class Admission:
             or (bool(plan.unplaced) and self._fleet.free_slots() > 0)
         )
 
-    def _explain(self, plan: AdmissionPlan) -> None:
+    def _explain(self, plan: AdmissionPlan, epoch: int) -> None:
         reasons = dict(plan.reasons)
         if plan.unplaced:
             wait_reason = self._fleet.wait_reason()
             reasons |= {task.id: wait_reason for task in plan.unplaced}
-        self._wait_reasons.put(reasons)
+        self._wait_reasons.put(reasons, epoch)
 
     def _resume_after(self, plan: AdmissionPlan) -> timedelta | None:
         if plan.resume_at is None:

@@ -17,12 +17,10 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    union_all,
 )
 
 from tesk_model.names import Attempt
-from tesk_model.reasons import ReasonCode, reason_code
-from tesk_model.states import TaskState
+from tesk_model.reasons import reason_code
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store.driver import DriverStatement
 from tesk_scheduler.adapters.store.rows import (
@@ -33,7 +31,6 @@ from tesk_scheduler.adapters.store.rows import (
     record_of,
 )
 from tesk_scheduler.adapters.store.schema import (
-    IS_EXPLAINED,
     IS_QUEUED,
     LEADER,
     STATES,
@@ -51,10 +48,8 @@ from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
 from tesk_scheduler.domain.records import (
     AssignedAttempt,
     Oldest,
-    QueueHead,
     TaskRecord,
     UnassignedAttempt,
-    WaitingTasks,
 )
 
 _C = TASK.c
@@ -140,48 +135,6 @@ DUE = (
     .order_by(_C.due)
     .limit(bindparam("limit"))
 )
-_PRIORITY_BEFORE = (
-    select(_C.priority).where(_C.seq == bindparam("before")).scalar_subquery()
-)
-_HEAD = (
-    select(_C.id, _C.reason, _C.reason_code, _C.wait)
-    .where(_C.owner == bindparam("owner"), IS_QUEUED, _C.released.is_(True))
-    .order_by(_C.priority.desc(), _C.seq)
-    .limit(1)
-)
-# By the index of what is explained: heads of queues and admitted tasks alone.
-_EXPLAINED = (
-    select(
-        _C.state,
-        _C.reason_code,
-        func.count().label("tasks"),
-        func.min(_C.queued).label("queued"),
-        func.min(_C.started).label("started"),
-    )
-    .where(IS_EXPLAINED)
-    .group_by(_C.state, _C.reason_code)
-)
-_OLDEST_UNEXPLAINED = (
-    select(_C.queued).where(IS_QUEUED, _C.reason_code == "").order_by(_C.seq).limit(1)
-)
-_ALL_QUEUED = select(USAGE.c.queued).where(USAGE.c.kind == SubjectKind.ALL.value)
-_OF_OWNER = (_C.owner == bindparam("owner"), IS_QUEUED)
-
-
-def _some(*condition: ColumnElement[bool]) -> Select[Any]:
-    """Select tasks of a part of an owner's queue, which its index has in one piece."""
-    part = select(_C.seq).where(*_OF_OWNER, *condition).limit(bindparam("limit"))
-    return select(part.subquery().c.seq)
-
-
-# Two pieces, each no longer than the limit: by one condition for both, the whole queue
-# of the owner would be read.
-_QUEUED_BEFORE = select(func.count()).select_from(
-    union_all(
-        _some(_C.priority > _PRIORITY_BEFORE),
-        _some(_C.priority == _PRIORITY_BEFORE, _C.seq < bindparam("before")),
-    ).subquery()
-)
 _FIRST_QUEUED = select(_C.queued).where(IS_QUEUED).order_by(_C.seq).limit(1)
 _FIRST_ENDED = select(_C.ended).where(_C.ended.is_not(None)).order_by(_C.ended).limit(1)
 
@@ -261,45 +214,6 @@ def read_queues(connection: Connection, window: int) -> list[list[QueuedTask]]:
     return queues
 
 
-def read_queue_head(connection: Connection, owner: str) -> QueueHead | None:
-    """Read the first queued task of an owner, and why it waits."""
-    row = connection.execute(_HEAD, {"owner": owner}).one_or_none()
-    if row is None:
-        return None
-    reason, history = reason_of(row.reason_code, row.reason, row.wait)
-    return QueueHead(TaskId(row.id), reason, history.since)
-
-
-def read_waiting(connection: Connection) -> list[WaitingTasks]:
-    """Read how many tasks wait for what, without reading every queued task.
-
-    Those that no reason is stored of are behind others of their owner.
-    """
-    found = [_waiting_of(row) for row in connection.execute(_EXPLAINED)]
-    oldest = connection.scalar(_OLDEST_UNEXPLAINED)
-    if oldest is None:
-        return found
-    queued = connection.scalar(_ALL_QUEUED) or 0
-    explained = sum(each.tasks for each in found if each.state is TaskState.QUEUED)
-    behind = WaitingTasks(
-        state=TaskState.QUEUED,
-        reason=ReasonCode.ADMISSION_PENDING,
-        tasks=max(1, queued - explained),
-        oldest=from_micros(oldest),
-    )
-    return [*found, behind]
-
-
-def _waiting_of(row: Row[*tuple[Any, ...]]) -> WaitingTasks:
-    state = STATES[row.state]
-    return WaitingTasks(
-        state=state,
-        reason=reason_code(row.reason_code),
-        tasks=row.tasks,
-        oldest=from_micros(row.queued if state is TaskState.QUEUED else row.started),
-    )
-
-
 def read_assigned(connection: Connection, taskmaster_id: str) -> list[TaskRecord]:
     """Read the attempts of a taskmaster, oldest first."""
     rows = connection.execute(_ASSIGNED, {"taskmaster": taskmaster_id})
@@ -363,11 +277,3 @@ def read_clock(connection: Connection) -> datetime | None:
         return None
     time: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
     return time.astimezone(UTC)
-
-
-def count_queued_before(
-    connection: Connection, owner: str, seq: int, *, limit: int
-) -> int:
-    """Count the queued tasks of an owner that come before one, up to ``limit``."""
-    values = {"owner": owner, "before": seq, "limit": limit}
-    return min(limit, int(connection.scalar(_QUEUED_BEFORE, values) or 0))

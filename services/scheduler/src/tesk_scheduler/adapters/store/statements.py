@@ -102,7 +102,11 @@ SET_DEMAND = DriverStatement(
 _IS_QUEUED = _C.state == schema.STATE_NUMBERS[TaskState.QUEUED]
 EXPLAINED_TASKS = (
     select(_C.seq, _C.id, _C.reason, _C.reason_code, _C.wait, _C.queued)
-    .where(_C.id.in_(bindparam("ids", expanding=True)), _IS_QUEUED)
+    .where(
+        _C.id.in_(bindparam("ids", expanding=True)),
+        # What was queued anew meanwhile waits for something else.
+        *(_IS_QUEUED, _C.released.is_(True), _C.not_before.is_(None)),
+    )
     .order_by(_C.seq)
     .with_for_update()
 )

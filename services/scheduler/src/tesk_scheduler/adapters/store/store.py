@@ -33,6 +33,7 @@ from tesk_scheduler.adapters.store.transaction import (
     Written,
     finish_transaction,
 )
+from tesk_scheduler.adapters.store.wait_reads import SqlWaitReads
 from tesk_scheduler.adapters.store.webhooks import SqlDeliveries
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
 from tesk_scheduler.domain.fleet import Taskmaster
@@ -44,13 +45,11 @@ from tesk_scheduler.domain.records import (
     AssignedAttempt,
     Document,
     Oldest,
-    QueueHead,
     TaskListing,
     TaskQuery,
     TaskRecord,
     TaskSummary,
     UnassignedAttempt,
-    WaitingTasks,
 )
 from tesk_scheduler.domain.state_changes import (
     ChangeFilter,
@@ -85,7 +84,7 @@ _PROBE_SECONDS = 10.0
 _PROBE_TIMEOUT = 15.0
 
 
-class SqlTaskStore(SqlCallReads, SqlLoadReads):
+class SqlTaskStore(SqlCallReads, SqlLoadReads, SqlWaitReads):
     """See ``TaskStore``."""
 
     def __init__(
@@ -218,25 +217,9 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads):
 
         return self._read(read, at_one_moment=True)
 
-    def count_queued_before(self, owner: str, seq: int, *, limit: int) -> int:
-        """Count by the index of owner and state."""
-        return self._read(
-            lambda connection: queries.count_queued_before(
-                connection, owner, seq, limit=limit
-            )
-        )
-
     def oldest(self) -> Oldest:
         """Read by the indices of states and of ends."""
         return self._read(queries.read_oldest)
-
-    def queue_head(self, owner: str) -> QueueHead | None:
-        """Read by the index of owner and state."""
-        return self._read(lambda connection: queries.read_queue_head(connection, owner))
-
-    def waiting(self) -> list[WaitingTasks]:
-        """Read by the index of what is explained."""
-        return self._read(queries.read_waiting)
 
     def usage_of_all(self) -> dict[Subject, Usage]:
         """Read every counter."""
