@@ -243,30 +243,29 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
         ),
     )
     reason = event["reason"] if event is not None else ""
-    if event is not None and reason in (
-        "FailedMount",
-        "FailedAttachVolume",
-        "FailedMapVolume",
-    ):
-        return Problem(
-            kind=ProblemKind.MOUNT, cause=event["message"], since=_bound_at(pod)
-        )
-    if event is not None and reason == "FailedCreatePodSandBox":
-        return Problem(
-            kind=ProblemKind.STALLED, cause=event["message"], since=_bound_at(pod)
-        )
     if reason == "Pulling":
         # Without a limit: images may be large.
         text = f"{snapshot.subject.name}: pulling image {snapshot.subject.image}"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    since = _bound_at(pod)
-    node = node_of(pod)
-    if since is None:
-        text = f"{snapshot.subject.name}: starting on node {node}"
-        return Waiting(Reason(ReasonCode.STEP_STARTING, text))
-    return Problem(kind=ProblemKind.STALLED, cause=f"node {node}", since=since)
+    kind, cause = ProblemKind.STALLED, f"node {node_of(pod)}"
+    if event is not None and reason.startswith("Failed"):
+        cause = event["message"]
+        if reason != "FailedCreatePodSandBox":
+            kind = ProblemKind.MOUNT
+    return Problem(kind=kind, cause=cause, since=_came_to(snapshot, pod))
 
 
-def _bound_at(pod: JsonObject) -> datetime | None:
-    scheduled = condition(pod, "PodScheduled")
-    return parse_time(scheduled.get("lastTransitionTime"))
+def _came_to(snapshot: Snapshot, pod: JsonObject) -> datetime | None:
+    """Return when a pod came to a step whose container waits; None: not known.
+
+    That is when the pod did something last: its containers begin one after another, and
+    those before may have run for hours. One of those that runs is about to end.
+    """
+    states = {each["name"]: state_of(each) for each in containers(pod)}
+    if any("running" in states.get(name, {}) for name in snapshot.subject.earlier):
+        return None
+    times = [condition(pod, "PodScheduled").get("lastTransitionTime")]
+    for state in states.values():
+        times.append((state.get("running") or {}).get("startedAt"))
+        times.append((state.get("terminated") or {}).get("finishedAt"))
+    return max(filter(None, map(parse_time, times)), default=None)
