@@ -145,8 +145,8 @@ REFUSED: dict[str, tuple[str, str]] = {
         "{capacity: machine}",
         "quota.capacity .* must be one of auto, unlimited, or a mapping",
     ),
-    "a user without name": ("{users: {'': {}}}", "users: a name is empty"),
-    "a group without name": ("{groups: {'': {}}}", "groups: a name is empty"),
+    "a user without name": ("{users: {'': {}}}", r"users \(.*\): a name is empty"),
+    "a group without name": ("{groups: {'': {}}}", r"groups \(.*\): a name is empty"),
     "nothing of anything": (
         "{users: {a: {running: 0, queued: 0, cpu: 0, ram_gb: 0, disk_gb: 0}}}",
         "every amount is 0",
@@ -158,7 +158,7 @@ REFUSED: dict[str, tuple[str, str]] = {
     "tasks that count for nothing": ("{defaults: {cpu: 0}}", "quota.defaults.cpu: "),
     "negative reserve_after": (
         "{reserve_after: -1}",
-        "reserve_after: must not be negative",
+        r"reserve_after \(.*\): must not be negative",
     ),
 }
 
