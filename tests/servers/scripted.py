@@ -20,6 +20,8 @@ class Script:
         tls: For clients that begin with TLS, also within a tunnel.
         tells_end: TLS tells the end of a connection (close_notify), not TCP alone.
         pause: Seconds before a body is received.
+        answers_first: Answers do not wait for bodies, as if each request asked for 100
+            (Continue); where one closes the connection, its body is not received.
         requests: Heads of the requests that came.
         bodies: Their bodies.
         connections: Number of connections so far.
@@ -29,6 +31,7 @@ class Script:
     tls: ssl.SSLContext | None = None
     tells_end: bool = False
     pause: float = 0
+    answers_first: bool = False
     port: int = 0
     requests: list[str] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
@@ -84,15 +87,19 @@ def _serve(peer: socket.socket, script: Script) -> None:
             head, _, received = received.partition(b"\r\n\r\n")
             script.requests.append(head.decode())
             answer = script.answers.pop(0) if script.answers else b""
-            if b"expect: 100-continue" in head:
-                if not answer.startswith(b"HTTP/1.1 100"):
-                    peer.sendall(answer)
-                    return
+            ends = not answer or b"connection: close" in answer
+            waits = b"expect: 100-continue" in head
+            if waits and answer.startswith(b"HTTP/1.1 100"):
                 interim, _, answer = answer.partition(b"\r\n\r\n")
                 peer.sendall(interim + b"\r\n\r\n")
+            elif waits or script.answers_first:
+                peer.sendall(answer)
+                if ends:
+                    return
+                answer = b""
             received = _receive_body(peer, script, _length(head), received)
             peer.sendall(answer)
-            if not answer or b"connection: close" in answer:
+            if ends:
                 if script.tells_end and isinstance(peer, ssl.SSLSocket):
                     peer.unwrap()
                 return
@@ -105,7 +112,10 @@ def _receive_body(
     if length:
         time.sleep(script.pause)
     while len(received) < length:
-        received += peer.recv(1024 * 1024)
+        data = peer.recv(1024 * 1024)
+        if not data:
+            raise ConnectionResetError
+        received += data
     script.bodies.append(received[:length])
     return received[length:]
 

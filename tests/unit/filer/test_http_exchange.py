@@ -230,6 +230,60 @@ def test_a_large_body_waits_until_the_server_wants_it(pool: HttpPool) -> None:
         assert script.bodies == [large]
 
 
+UNSENT = bytes(30_000_000)  # more than fits between two programs
+
+
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_a_success_before_the_whole_body_was_sent_is_none(
+    pool: HttpPool, method: str
+) -> None:
+    with scripted_server(answer(201, connection="close")) as script:
+        script.answers_first = True
+        with pytest.raises(StorageError, match="before it was sent all") as caught:
+            send(pool, script, method, UNSENT)
+
+    assert caught.value.transient
+
+
+def test_a_refusal_before_the_whole_body_was_sent_is_what_it_says(
+    pool: HttpPool,
+) -> None:
+    with scripted_server(answer(507, b"full", connection="close")) as script:
+        script.answers_first = True
+        refused = send(pool, script, "PUT", UNSENT)
+
+        assert (refused.response.status, read(refused)) == (507, b"full")
+
+
+def test_a_success_during_the_body_counts_once_all_was_sent(pool: HttpPool) -> None:
+    with scripted_server(answer(201), answer(200, b"next")) as script:
+        script.answers_first = True
+        exchange = send(pool, script, "PUT", UNSENT)
+
+        assert (exchange.response.status, read(exchange)) == (201, b"")
+        assert read(send(pool, script)) == b"next"
+        assert script.bodies[0] == UNSENT
+        assert script.connections == 1
+
+
+def test_a_success_instead_of_100_is_none(pool: HttpPool) -> None:
+    with (
+        scripted_server(answer(201)) as script,
+        pytest.raises(StorageError, match="before it was sent all"),
+    ):
+        send(pool, script, "PUT", bytes(2_000_000), asks_first=True)
+
+
+def test_no_request_follows_on_a_connection_that_waits_for_a_body(
+    pool: HttpPool,
+) -> None:
+    with scripted_server(answer(403), answer(200, b"next")) as script:
+        read(send(pool, script, "PUT", bytes(2_000_000), asks_first=True))
+
+        assert read(send(pool, script)) == b"next"
+        assert script.connections == 2
+
+
 def test_a_head_that_comes_in_pieces_may_bring_much_of_its_body(pool: HttpPool) -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\n"  # comes alone
     with scripted_server(interim + answer(200, LARGE)) as script:

@@ -75,6 +75,7 @@ class Connection:
         # Also when nobody uses it any more, and before the socket complains.
         self._closing = weakref.finalize(self, _close, peer)
         self._head = ResponseHead()
+        self._is_sent = False
         self._buffer = memoryview(bytearray(_BUFFER))
         self._poll = select.poll()
         self._poll.register(peer, select.POLLIN)
@@ -94,10 +95,11 @@ class Connection:
             waits: The head asks for 100 (Continue): the body follows only if the server
                 does not answer otherwise.
         """
-        self._head = ResponseHead()
+        self._head, self._is_sent = ResponseHead(), False
         chunks = iter(body.chunks())
         if body.size <= _BUFFER and not waits:
             self._peer.sendall(head + b"".join(chunks))
+            self._is_sent = True
             return
         self._peer.sendall(head)
         if waits and self._is_refused():
@@ -106,12 +108,14 @@ class Connection:
             # Whoever refuses a body may close before it has arrived: its answer follows.
             for chunk in chunks:
                 self._peer.sendall(chunk)
+            self._is_sent = True
 
     def receive(self, method: str) -> "Response":
         """Receive the head of the response to a request by ``method``.
 
         Raises:
-            StorageError: The peer does not speak HTTP.
+            StorageError: The peer does not speak HTTP, or says to have what was not
+                sent.
             OSError: The connection broke.
         """
         head = self._head
@@ -121,6 +125,8 @@ class Connection:
                 raise ConnectionResetError("closed before its answer")
             if time.monotonic() > deadline:
                 raise TimeoutError
+        if not self._is_sent:
+            head.answer_early()
         return Response(self, head, method)
 
     def close(self) -> None:

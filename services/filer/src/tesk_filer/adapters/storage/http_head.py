@@ -55,6 +55,18 @@ class ResponseHead:
         """Return every value of a header whose values are no list, as ``set-cookie``."""
         return [v.decode("latin-1") for n, v in self.pairs if n.lower() == name]
 
+    def answer_early(self) -> None:
+        """Take this for the answer to a request whose body was not sent whole.
+
+        Raises:
+            StorageError: It tells a success.
+        """
+        # A server may still wait for the rest, and would take the next request for it.
+        self.keeps_alive = False
+        if self.status // 100 == 2:  # noqa: PLR2004 - any success
+            message = "the server answered before it was sent all bytes"
+            raise StorageError(message, transient=True)
+
     def feed(self, data: memoryview) -> None:
         """Let the parser have what came.
 
