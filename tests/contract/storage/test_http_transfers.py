@@ -246,6 +246,19 @@ def test_a_server_that_tells_a_session_by_a_cookie_gets_it_back(
     assert server.cookies == ["", "session=abc"]
 
 
+def test_a_cookie_does_not_follow_a_redirect_to_another_port(
+    web: Place, server: HttpFiles
+) -> None:
+    with http_server() as other:
+        other.files["/b"] = b"there"
+        session = {"Set-Cookie": "session=abc; Path=/; Domain=127.0.0.1"}
+        moved = Fault(status=302, location=other.url + "/b", headers=session)
+        server.faults["/a"] = [moved]
+
+        assert web.get(web.url + "/a") == b"there"
+        assert other.cookies == [""]
+
+
 def test_a_server_is_trusted_by_the_authorities_that_are_named(tmp_path: Path) -> None:
     authority = Authority(tmp_path)
     issued = authority.issue("localhost")

@@ -11,27 +11,33 @@ from urllib.request import Request
 
 from tesk_model.locations import Location
 
+_Origin = tuple[str, str, int | None]
+
 
 class Cookies:
-    """The cookies of all servers; thread-safe."""
+    """The cookies of all servers, each for its origin alone; thread-safe.
+
+    Browsers send a cookie to all ports of a host and, where it says so, to all hosts of a
+    domain. A session is a credential here, which goes to no other server.
+    """
 
     def __init__(self) -> None:
-        self._jar = CookieJar()
+        self._jars: dict[_Origin, CookieJar] = {}
 
     def header_for(self, location: Location) -> str:
         """Return the value of ``Cookie`` for a request; "" if there is none."""
-        if not len(self._jar):
+        jar = self._jars.get(_origin_of(location))
+        if jar is None:
             return ""
         request = _request(location)
-        self._jar.add_cookie_header(request)
+        jar.add_cookie_header(request)
         return request.get_header("Cookie", "")
 
     def store(self, location: Location, written: Sequence[str]) -> None:
         """Keep what the response to a request sets: its ``Set-Cookie`` headers."""
         if written:
-            self._jar.extract_cookies(
-                cast("Any", _Headers(written)), _request(location)
-            )
+            jar = self._jars.setdefault(_origin_of(location), CookieJar())
+            jar.extract_cookies(cast("Any", _Headers(written)), _request(location))
 
 
 class _Headers:
@@ -44,6 +50,11 @@ class _Headers:
 
     def info(self) -> Message:
         return self._message
+
+
+def _origin_of(location: Location) -> _Origin:
+    """Return scheme, host and port (RFC 9110, 4.3.1)."""
+    return location.scheme, location.host.lower(), location.port_or_default
 
 
 def _request(location: Location) -> Request:
