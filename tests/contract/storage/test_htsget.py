@@ -13,6 +13,7 @@ import pytest
 from contract.storage.places import Place
 from files.certificates import Authority
 from servers.http import Fault, HttpFiles, http_server
+from servers.scripted import scripted_server
 from servers.secure_http import secure_http_server, trusting
 from tesk_filer.adapters.storage.htsget import open_storage
 from tesk_filer.domain.credentials import BearerToken, Credential
@@ -78,6 +79,22 @@ def test_headers_of_a_block_go_to_its_url_alone(
 
         assert server.authorizations == ["", "Bearer b1"]
         assert other.authorizations == [""]
+
+
+def test_a_block_without_length_must_have_the_size_that_head_tells(
+    reads: Place, server: HttpFiles
+) -> None:
+    cut = b"HTTP/1.1 200 Any\r\nconnection: close\r\n\r\nabc"
+    head = b"HTTP/1.1 200 Any\r\ncontent-length: 10\r\n\r\n"
+    block = {"url": server.url + "/blocks/body"}
+    server.files["/reads/NA12878"] = ticket(server, urls=[block])
+    with scripted_server(cut, head) as script:
+        server.faults["/blocks/body"] = [Fault(status=302, location=script.url)]
+
+        with pytest.raises(StorageError, match="3 bytes of a block") as caught:
+            reads.get(reads.url)
+
+    assert caught.value.transient
 
 
 @dataclass(frozen=True)

@@ -55,11 +55,11 @@ def get(request: pytest.FixtureRequest, authority: Authority) -> Iterator[Get]:
 def served(
     authority: Authority, content: bytes, *, tells_end: bool
 ) -> Iterator[tuple[Script, str]]:
-    """Serve ``content`` by TLS; give the server and its url."""
+    """Serve ``content`` by TLS, and no size of it; give the server and its url."""
     issued = authority.issue("localhost")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(issued.certificate, issued.key)
-    with scripted_server(content, tls=tls, tells_end=tells_end) as script:
+    with scripted_server(content, answer(405), tls=tls, tells_end=tells_end) as script:
         yield script, f"https://localhost:{script.port}/a"
 
 

@@ -13,7 +13,6 @@ from tesk_filer.adapters.storage.htsget_tickets import Block, Ticket, parse_tick
 from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.http_client import open_client
 from tesk_filer.adapters.storage.http_errors import HttpError
-from tesk_filer.adapters.storage.http_reading import Download, conditions
 from tesk_filer.adapters.storage.json_documents import (
     given_for,
     https_location,
@@ -112,13 +111,9 @@ class HtsgetStorage:
             yield block.content
             return
         self._egress.check(block.location)
-        with self._blocks.fetch(
-            block.location,
-            conditions(None, block.part),
-            given=block.headers,
-            part=block.part,
-        ) as response:
-            reader = Download(response, block.part)
+        with self._blocks.open(
+            block.location, part=block.part, given=block.headers
+        ) as reader:
             arrived = 0
             while data := reader.read(_BLOCK):
                 arrived += len(data)
@@ -132,13 +127,12 @@ def open_storage(config: StorageConfig) -> HtsgetStorage:
 
 
 def _check_end(part: Part | None, arrived: int, size: int | None) -> None:
-    """Refuse a part that ends neither where it should nor with the file of ``size``.
+    """Refuse what ends neither where ``part`` does nor with the file of ``size``.
 
     Tickets may ask beyond the end; nobody else knows how long the whole must be.
     """
-    if part is None or arrived == part.stop - part.start:
-        return
-    if part.start + arrived != size:
+    start, wanted = (part.start, part.stop - part.start) if part else (0, size)
+    if wanted not in (None, arrived) and start + arrived != size:
         message = f"the server sends {arrived} bytes of a block, not all"
         raise StorageError(message, transient=True)
 

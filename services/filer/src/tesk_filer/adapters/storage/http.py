@@ -25,6 +25,7 @@ from tesk_filer.adapters.storage.http_errors import (
     check_written,
     length_of,
     tag_of,
+    told_size,
 )
 from tesk_filer.adapters.storage.http_index import (
     MAX_PAGE,
@@ -35,9 +36,9 @@ from tesk_filer.adapters.storage.http_reading import (
     Download,
     check_unchanged,
     conditions,
+    has_end,
     version_of,
 )
-from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.storage_config import HttpOptions, StorageConfig
 from tesk_filer.ports import (
     Advance,
@@ -140,33 +141,19 @@ class HttpStorage:
         given: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[Download]:
         """See ``Storage``; ``given`` headers go to this server alone."""
-        wanted = conditions(known, part)
-        with self.fetch(location, wanted, given=given, part=part) as response:
-            if known:
-                check_unchanged(response, known)
-            yield Download(response, part)
-
-    @contextmanager
-    def fetch(
-        self,
-        location: Location,
-        headers: Mapping[str, str],
-        *,
-        given: Mapping[str, str] = MappingProxyType({}),
-        part: Part | None = None,
-    ) -> Iterator[HttpResponse]:
-        """Give the response that carries a file.
-
-        Args:
-            location: Of the file.
-            headers: Sent wherever it redirects.
-            given: Sent to this server alone.
-            part: Which may be all that the response carries.
-        """
-        response, _ = self._client.follow("GET", location, headers=headers, given=given)
+        response, recipient = self._client.follow(
+            "GET", location, headers=conditions(known, part), given=given
+        )
         try:
             check_file(response, part=part)
-            yield response
+            if known:
+                check_unchanged(response, known)
+            size = None
+            if not has_end(response):
+                # Anybody on the way can end the connection.
+                told = known.size if known else None
+                size = told or self._size_of(recipient, tag_of(response))
+            yield Download(response, part, size)
         finally:
             response.close()
 
@@ -193,6 +180,15 @@ class HttpStorage:
         """Close all connections."""
         self._client.close()
 
+    def _size_of(self, recipient: Recipient, tag: str) -> int | None:
+        """Ask for the size of a file; None if it is not told.
+
+        Some servers say 0 of what they make when they are asked for it.
+        """
+        response = self._client.send("HEAD", recipient)
+        response.finish()
+        return told_size(response, tag) or None
+
     def _verify(self, recipient: Recipient, size: int, tag: str) -> None:
         """Compare sizes where the server reports them.
 
@@ -207,19 +203,14 @@ class HttpStorage:
         raise StorageError(message, transient=True)
 
     def _size_there(self, method: str, recipient: Recipient, tag: str) -> int | None:
-        """Return the size of the written file; None if the response is not about it.
+        """Return the size of the written file; None if it is not told.
 
-        Only a plain 200 for the same url counts: some servers accept files and serve
-        none, or redirect, or respond encoded, with another ETag, or from a cache.
+        Some servers accept files and serve none.
         """
         try:
             response = self._client.send(method, recipient, _UNCACHED)
             response.finish()
-            is_encoded = bool(response.headers.get("Content-Encoding"))
-            is_other = tag and tag_of(response) not in ("", tag)
-            if response.status != HTTPStatus.OK or is_encoded or is_other:
-                return None
-            return length_of(response)
+            return told_size(response, tag)
         except StorageError:
             return None
 

@@ -43,10 +43,15 @@ _AS_WRITTEN = "%!$&'()*+,;=:@/?"
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Where a request is sent, and what it may use there."""
+    """Where a request is sent, and what it may use there.
+
+    Attributes:
+        given: Headers that are for this server alone.
+    """
 
     location: Location
     credential: Credential | None = field(repr=False)
+    given: Headers = field(default_factory=lambda: NO_HEADERS, repr=False)
 
 
 class HttpClient:
@@ -83,9 +88,9 @@ class HttpClient:
         Raises:
             StorageError: There is no response, or it redirects to what may not be used.
         """
-        recipient = Recipient(location, self._credential_for(location))
+        recipient = Recipient(location, self._credential_for(location), given)
         for _ in range(_MAX_HOPS):
-            response = self.send(method, recipient, {**headers, **given}, body)
+            response = self.send(method, recipient, headers, body)
             try:
                 target = redirect_of(
                     method,
@@ -105,9 +110,8 @@ class HttpClient:
             keeps = keeps_login(recipient.location, target)
             if credential is None and keeps:
                 credential = recipient.credential
-            if not keeps:
-                given = NO_HEADERS
-            recipient = Recipient(target, credential)
+            given = recipient.given if keeps else NO_HEADERS
+            recipient = Recipient(target, credential, given)
         raise StorageError("redirects without end")
 
     def send(
@@ -123,7 +127,8 @@ class HttpClient:
             StorageError: There is no response.
         """
         location = recipient.location
-        sent = {name.lower(): text for name, text in headers.items()}
+        wanted = {**headers, **recipient.given}
+        sent = {name.lower(): text for name, text in wanted.items()}
         if authorization := authorization_of(recipient.credential):
             sent.setdefault("authorization", authorization)
         if cookie := self._cookies.header_for(location):

@@ -95,6 +95,25 @@ def whole_length_of(response: Any) -> int | None:
     return None if text in ("", "*") else _number(text)
 
 
+def told_size(response: Any, tag: str) -> int | None:
+    """Return the size that a response to HEAD or GET tells of the whole file.
+
+    Args:
+        response: To a question about the file.
+        tag: ETag of the content that is meant; "" if it has none.
+
+    Returns:
+        None if it tells none, or may be about something else: only a plain 200 counts,
+        since some servers redirect, or respond encoded, with another ETag, or from a
+        cache.
+    """
+    is_encoded = bool(response.headers.get("Content-Encoding"))
+    is_other = tag and tag_of(response) not in ("", tag)
+    if response.status != HTTPStatus.OK or is_encoded or is_other:
+        return None
+    return length_of(response)
+
+
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdecimal()) or len(text) > _DIGITS:
         raise StorageError(f'the server announces a length of "{excerpt(text, 30)}"')

@@ -50,6 +50,15 @@ def check_unchanged(response: Any, known: Stat) -> None:
         raise ChangedError
 
 
+def has_end(response: Any) -> bool:
+    """Tell whether it shows where the body ends, beside the end of the connection."""
+    return (
+        response.status == HTTPStatus.PARTIAL_CONTENT
+        or "Transfer-Encoding" in response.headers
+        or whole_length_of(response) is not None
+    )
+
+
 def version_of(response: Any) -> str:
     """Return what tells the version of the file, for ``Stat.etag``."""
     tag = _tag_of(response)
@@ -71,11 +80,20 @@ class Download:
     executable = False
     descriptor = None
 
-    def __init__(self, response: HttpResponse, part: Part | None) -> None:
-        """Read the body of ``response``, from the beginning of ``part`` on."""
+    def __init__(
+        self, response: HttpResponse, part: Part | None, size: int | None = None
+    ) -> None:
+        """Read the body of ``response``, from the beginning of ``part`` on.
+
+        Args:
+            response: Carries the file, or ``part`` of it.
+            part: Which alone is wanted.
+            size: Of the whole file, where the response does not tell it.
+        """
         self._response = response
         is_part = response.status == HTTPStatus.PARTIAL_CONTENT
-        self.size = whole_length_of(response)
+        announced = whole_length_of(response)
+        self.size = size if announced is None else announced
         self.etag = version_of(response)
         self.checksums = checksums_of(response)
         ranges = response.headers.get("Accept-Ranges", "").strip().lower()
