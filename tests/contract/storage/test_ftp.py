@@ -1,8 +1,10 @@
 """FTP: short reads, logins, temporary names."""
 
+import os
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
-from tesk_filer.ports import Source, Stat, StorageError
+from tesk_filer.ports import ChangedError, Source, Stat, StorageError
 from tesk_model.locations import parse_location
 
 
@@ -88,6 +90,33 @@ def test_a_file_takes_the_commands_that_it_needs(ftp: Place, server: FtpFiles) -
 
     fetched, sent = ["PASV", "RETR"], ["PASV", "STOR", "SIZE", "RNFR", "RNTO"]
     assert server.commands == [*fetched, *fetched, *sent]
+
+
+@pytest.mark.parametrize("known", [None, Stat(size=2_000_000)], ids=["one", "listed"])
+def test_a_large_file_that_changes_while_it_is_read_is_refused(
+    ftp: Place, tmp_path: Path, known: Stat | None
+) -> None:
+    (tmp_path / "a").write_bytes(b"a" * 2_000_000)
+    os.utime(tmp_path / "a", (1_000_000, 1_000_000))
+
+    with ftp.open(ftp.url + "/a", known=known) as reader:
+        reader.read(1)
+        (tmp_path / "a").write_bytes(b"b" * 2_000_000)
+        with pytest.raises(ChangedError):
+            b"".join(iter(partial(reader.read, 1_000_000), b""))
+
+
+def test_a_server_that_knows_no_times_is_not_asked_for_one_at_the_end(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").write_bytes(b"a" * 2_000_000)
+    with ftp_server(tmp_path, FtpKind(without=frozenset({"MDTM"}))) as server:
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
+        content = Place(storage, server.url).get(f"{server.url}/a")
+        storage.close()
+
+    assert len(content) == 2_000_000
+    assert server.commands.count("MDTM") <= 1
 
 
 def test_a_large_file_that_becomes_shorter_is_not_sent_as_a_whole(

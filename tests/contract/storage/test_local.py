@@ -12,7 +12,9 @@ import pytest
 from contract.storage.places import Place
 from files.deep_trees import make_deep
 from tesk_filer.adapters.storage.local import LocalStorage
-from tesk_filer.ports import StorageError
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.ports import ChangedError, Stat, StorageError
+from tesk_filer.ports.volume import Checks
 from tesk_model.locations import parse_location
 from tesk_runtime.removal import remove_tree
 
@@ -109,6 +111,30 @@ def test_special_files_are_left_out_of_a_listing(local: Place, root: Path) -> No
         "pipe is not a regular file, left out",
     ]
     assert second.notes == ["e/round is a symlink cycle, left out"]
+
+
+@pytest.mark.parametrize("checks", [{}, {"sha256": ""}], ids=["plain", "digest"])
+@pytest.mark.parametrize("size", [100, 2_000_000], ids=["small", "large"])
+@pytest.mark.parametrize("is_batch", [True, False], ids=["batch", "alone"])
+def test_what_changes_while_it_is_copied_is_refused(
+    tmp_path: Path, root: Path, size: int, checks: Checks, *, is_batch: bool
+) -> None:
+    storage = LocalStorage([str(root)])
+    location = parse_location(f"{root}/a")
+    (root / "a").write_bytes(b"a" * size)
+    os.utime(root / "a", (1, 1))
+    (tmp_path / "volume").mkdir()
+
+    def change(_moved: int) -> None:
+        (root / "a").write_bytes(b"b" * size)
+
+    known = storage.stat(location) or Stat()
+    opened = storage.open_all([(location, known)])
+    opening = next(opened) if is_batch else storage.open(location)
+    with opening as reader, pytest.raises(ChangedError):
+        FolderVolume(tmp_path / "volume").save("/a", reader, change, checks)
+
+    assert list((tmp_path / "volume").iterdir()) == []
 
 
 def test_a_program_stays_one(local: Place, root: Path) -> None:

@@ -42,6 +42,8 @@ def copy_descriptor(
 ) -> int:
     """Copy ``source`` from its beginning to the empty file ``target``.
 
+    Afterwards both stand at their ends.
+
     Args:
         source: Open for reading, at offset 0.
         target: Open for writing, at offset 0.
@@ -60,6 +62,7 @@ def copy_descriptor(
         return _copy_small(source, target, size, advance)
     if _clone(source, target):
         advance(size)
+        os.lseek(source, 0, os.SEEK_END)
         return os.fstat(target).st_size
     if check_space is not None:
         check_space(min(os.fstat(source).st_blocks * _BLOCK, size))

@@ -23,6 +23,7 @@ def receive(reader: Reader, target: int, advance: Advance, digests: Digests) -> 
         size = copy_descriptor(
             reader.descriptor, target, size, advance, check_space=checked
         )
+        size += len(reader.read(1))  # at its end it tells whether it has changed
         if digests:
             digests.read(target, advance)
         return size

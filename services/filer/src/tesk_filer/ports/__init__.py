@@ -160,7 +160,7 @@ class Reader(Protocol):
     def descriptor(self) -> int | None:
         """A file descriptor with the same bytes, for copies in the kernel.
 
-        None also if only a part is open.
+        None also if only a part is open. Who has copied reads on from there to the end.
         """
 
     @property
@@ -171,6 +171,8 @@ class Reader(Protocol):
         """Return the next bytes, at most ``size``; empty at the end.
 
         Raises:
+            ChangedError: The file is not what it was when it was opened, where the
+                storage can tell; at the end at the latest.
             StorageError: The rest cannot be read.
         """
 

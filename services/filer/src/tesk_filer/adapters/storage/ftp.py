@@ -5,8 +5,6 @@ each file and does not read the server's final reply to a download.
 """
 
 import ftplib
-import socket
-import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -15,8 +13,8 @@ from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.ftp_connection import FtpConnection
 from tesk_filer.adapters.storage.ftp_connections import (
     FtpConnections,
-    translated_errors,
 )
+from tesk_filer.adapters.storage.ftp_download import FtpDownload, changed_at
 from tesk_filer.adapters.storage.ftp_listing import (
     identity_of,
     list_directory,
@@ -32,11 +30,11 @@ from tesk_filer.adapters.storage.ftp_writing import (
     store_and_rename,
 )
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
+from tesk_filer.adapters.storage.small_files import SMALL
 from tesk_filer.adapters.storage.storage_config import StorageConfig, Timeouts
 from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
-    NO_CHECKSUMS,
     Advance,
     ChangedError,
     Credentials,
@@ -50,7 +48,6 @@ from tesk_filer.ports import (
 )
 from tesk_model.locations import Location, printable
 
-_CHUNK = 256 * 1024
 _NO_CREDENTIALS = SettingCredentials()
 _SEPARATOR = "\0"  # between a directory and those above it; not in names
 
@@ -120,13 +117,16 @@ class FtpStorage:
     @contextmanager
     def open(
         self, location: Location, *, part: Part | None = None, known: Stat | None = None
-    ) -> Iterator["_Download"]:
+    ) -> Iterator[FtpDownload]:
         """See ``Storage``."""
         with self._connections.lend(location) as connection:
             path = connection.absolute_path(location.path)
             size = known.size if known else None
             if size is None:
                 size = size_of(connection, path)
+            # Small files are asked for nothing more: it would double their time.
+            is_small = size is not None and size <= SMALL
+            changed = "" if is_small else changed_at(connection, path)
             start = part.start if part else 0
             try:
                 data, announced = connection.ntransfercmd(
@@ -138,11 +138,11 @@ class FtpStorage:
                 data.close()
                 raise ChangedError
             with data:
-                download = _Download(
+                download = FtpDownload(
                     connection,
                     data,
                     path=path,
-                    size=announced if size is None else size,
+                    found=Stat(size=announced if size is None else size, etag=changed),
                     part=part,
                     is_known=known is not None,
                 )
@@ -209,69 +209,3 @@ def open_storage(config: StorageConfig) -> FtpStorage:
         credentials=config.credentials,
         ca_file=config.server_trust.ftps_ca,
     )
-
-
-class _Download:
-    """A file that is downloaded; satisfies ``ports.Reader``."""
-
-    etag = ""
-    checksums = NO_CHECKSUMS
-    executable = False
-    descriptor = None
-    has_parts = False  # nothing says whether two are of one content
-
-    def __init__(
-        self,
-        connection: FtpConnection,
-        data: socket.socket,
-        *,
-        path: str,
-        size: int | None,
-        part: Part | None,
-        is_known: bool,
-    ) -> None:
-        self._connection = connection
-        self._data = data
-        self._path = path
-        self._position = part.start if part else 0
-        self._stop = part.stop if part else None
-        self._is_known = is_known
-        self.size = size
-        self.ended = False
-
-    def read(self, size: int) -> bytes:
-        if self._stop is not None:
-            size = min(size, self._stop - self._position)
-        received = self._receive(size) if size and not self.ended else b""
-        self._position += len(received)
-        return received
-
-    def _receive(self, size: int) -> bytes:
-        with translated_errors():
-            received = self._receive_some(min(size, _CHUNK))
-            if isinstance(self._data, ssl.SSLSocket):
-                # TLS gives 16 KiB at a time.
-                while len(received) < size and (more := self._data.pending()):
-                    received += self._data.recv(min(more, size - len(received)))
-            if not received:
-                self._end()
-            return received
-
-    def _receive_some(self, size: int) -> bytes:
-        try:
-            return self._data.recv(size)
-        except ssl.SSLEOFError:
-            # Some servers do not tell the end in TLS. All is there if the size says so.
-            if self._position != self.size:
-                raise
-            return b""
-
-    def _end(self) -> None:
-        self.ended = True
-        self._data.close()
-        self._connection.voidresp()  # the server confirms the end
-        expected = self.size if self._stop is None else self._stop
-        if self._is_known and self._position != expected:
-            now = size_of(self._connection, self._path)
-            if now not in (None, self.size):
-                raise ChangedError

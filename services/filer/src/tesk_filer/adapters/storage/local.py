@@ -80,10 +80,13 @@ class _File:
         os.close(self._opened)
 
     def read(self, size: int) -> bytes:
-        if self._part is None:
-            return os.read(self._opened, size)
-        left = self._part.stop - os.lseek(self._opened, 0, os.SEEK_CUR)
-        return os.read(self._opened, min(size, left)) if left > 0 else b""
+        if self._part is not None:
+            position = os.lseek(self._opened, 0, os.SEEK_CUR)
+            size = max(0, min(size, self._part.stop - position))
+        data = os.read(self._opened, size)
+        if not data and etag_of(os.fstat(self._opened)) != self.etag:
+            raise ChangedError
+        return data
 
 
 class LocalStorage:
