@@ -39,9 +39,7 @@ class FileLock:
         if self._descriptor is not None:
             return True
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not try_lock(descriptor):
             os.close(descriptor)
             return False
         if not self._is_current(descriptor):  # deleted before it was locked
@@ -74,6 +72,19 @@ class FileLock:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except FileNotFoundError:
             return False
+
+
+def try_lock(descriptor: int) -> bool:
+    """Take the lock of an open file if it is free; tell whether it is held.
+
+    Raises:
+        OSError: The file system knows no locks.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_locked(descriptor: int) -> bool:

@@ -28,6 +28,7 @@ from tesk_filer.adapters.scheduler_calls import SERVICE, SchedulerCalls
 from tesk_filer.adapters.scheduler_client import SchedulerTransfers
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.temporary_names import transfer_tag
+from tesk_filer.adapters.transfer_lock import TransferLock
 from tesk_filer.adapters.transfer_trace import trace_transfer
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
@@ -66,6 +67,8 @@ CHECK = "check"
 _EX_CONFIG = 78  # sysexits.h
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CHECK_LIMIT = timedelta(minutes=10)  # a task that waits for longer had better run
+# Longer than a pod may take to stop, and than NFS 4 keeps the locks of a lost machine.
+_LOCK_TIMEOUT = timedelta(minutes=2)
 _REPORT_INTERVAL = timedelta(seconds=1)
 _logger = logging.getLogger("tesk_filer")
 
@@ -174,13 +177,24 @@ def _run_transfer(
             )
             return _observe(config, transfer)
 
-    return UploadTries(
+    tries = UploadTries(
         retries=retries,
         run_once=run_once,
         stop=calls.stop,
         monotonic=SystemClock().monotonic,
         draw=random.random,
-    ).run()
+    )
+    return _lock(filer, calls.stop).run(tries.run)
+
+
+def _lock(filer: FilerSettings, stop: threading.Event) -> TransferLock:
+    return TransferLock(
+        folder=Path(filer.volume) / OWN_FOLDER[1:],
+        name=f"{filer.direction}.lock",
+        timeout=_LOCK_TIMEOUT,
+        stop=stop,
+        monotonic=SystemClock().monotonic,
+    )
 
 
 def _check_candidate(

@@ -4,9 +4,7 @@ It lies in TESK's own folder of the volume, which no path of a task reaches
 (``tesk_model.paths``). Only appended to; how lines are believed: ``manifest_records``.
 """
 
-import errno
 import os
-import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -23,6 +21,7 @@ from tesk_filer.adapters.manifest_records import (
     Synced,
     believed,
 )
+from tesk_filer.adapters.own_folder import open_own_file
 from tesk_filer.ports import Part
 from tesk_filer.ports.manifest import Begun, Moved, MovedFile
 
@@ -30,7 +29,6 @@ _MAX_ENTRIES = 500_000  # in memory; what is beyond is moved again
 _MAX_BYTES = 512 * 1024 * 1024  # of the file; executors may have written there
 _MAX_LINE = 8 * 1024
 _SYNC_SECONDS = 30.0  # as long as Linux keeps data in memory
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
 
 
 class ManifestFile:
@@ -186,17 +184,8 @@ def open_manifest(folder: Path, name: str, lines: Lines, boot: str) -> ManifestF
     Raises:
         OSError: It cannot be used; it may be what an executor put there.
     """
-    with suppress(FileExistsError):
-        folder.mkdir(0o700)
-    directory = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        descriptor = os.open(name, _FLAGS | os.O_CLOEXEC, 0o600, dir_fd=directory)
-    finally:
-        os.close(directory)
     # Whose it is does not matter: nobody else can write a line that is believed.
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise FileExistsError(errno.EEXIST, "is not a regular file", name)
+    descriptor = open_own_file(folder, name)
     return ManifestFile(descriptor, lines, boot)
 
 
