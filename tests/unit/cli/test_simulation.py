@@ -249,6 +249,7 @@ REFUSED = {
     "no capacity": ("{}", "QUOTA capacity: a simulation knows no nodes: give numbers"),
     "a wrong field": ("capacities: {cpu: 1}", "QUOTA: has the unknown field"),
     "no YAML": ("{", "QUOTA: is not YAML"),
+    "lists without end": ("[" * 30_000, "QUOTA: is nested deeper than 100 levels"),
 }
 
 

@@ -80,6 +80,7 @@ SOURCES = (
     "libs/tesk-runtime/src/tesk_runtime/sections.py",
     "libs/tesk-runtime/src/tesk_runtime/settings.py",
     "libs/tesk-runtime/src/tesk_runtime/unknown_variables.py",
+    "libs/tesk-runtime/src/tesk_runtime/yaml_documents.py",
     "libs/tesk-runtime/src/tesk_runtime/rpc/interceptors.py",
 )
 # What `tesk admin` alone tells, to operators; docs/operating.md explains it.

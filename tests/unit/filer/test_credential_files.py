@@ -157,7 +157,7 @@ LOGIN = f"login: {{user: ada, password: {SECRET}}}"
 WRONG: dict[str, tuple[str, str]] = {
     "no YAML": (f"credentials: [{{{SECRET}", r"a\.yaml is not YAML; see its line 2"),
     "no date": ("credentials: 2001-99-99", "is not YAML"),
-    "too deep": ("[" * 5000, "is not YAML"),
+    "too deep": ("[" * 30_000, "is nested deeper than 100 levels; see its line 1"),
     "nothing": ("", 'must hold a list "credentials"'),
     "a list": (f"- {SECRET}", 'must hold a list "credentials"'),
     "more": (f"credentials: []\n{SECRET}: 1", "and nothing else"),

@@ -191,6 +191,7 @@ BAD_CONFIGURATIONS = {
     "is missing": None,
     "is empty": "",
     "is no YAML": "a: [",
+    "has lists without end": "[" * 30_000,
     "names no context": "{clusters: [], users: [], contexts: []}",
 }
 

@@ -67,6 +67,7 @@ BAD_TEMPLATES = {
     "an empty file": ("", "spec: missing"),
     "a list": ("- 1", "spec: missing"),
     "no YAML": ("a: [", "is not YAML"),
+    "lists without end": ("[" * 30_000, "is nested deeper than 100 levels"),
     "a whole pod": ("{kind: Pod, spec: {}}", "kind: a template has only"),
     "no containers": ("spec: {}", "spec.containers: exactly one"),
     "no main": ("spec: {containers: [{name: x}]}", "spec.containers: exactly one"),

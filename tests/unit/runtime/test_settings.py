@@ -62,7 +62,14 @@ BAD = {
         {"TESK_API_WAIT": "-0.1"},
         r"api\.wait \(TESK_API_WAIT\): must not be negative",
     ),
-    "bad YAML in a variable": ({"TESK_API_TABLE": "{"}, "TESK_API_TABLE"),
+    "bad YAML in a variable": (
+        {"TESK_API_TABLE": "{"},
+        "TESK_API_TABLE: is not YAML",
+    ),
+    "lists without end in a variable": (
+        {"TESK_API_TABLE": "[" * 30_000},
+        "TESK_API_TABLE: is nested deeper than 100 levels",
+    ),
     "missing file": ({"TESK_CONFIG": "/does/not/exist"}, "TESK_CONFIG"),
 }
 
@@ -78,6 +85,8 @@ BAD_FILES = {
     "unknown name": ("api: {cuont: 1}", "cuont"),
     "no mapping": ("- a", "sections"),
     "a section that is no mapping": ("api: 3", "sections"),
+    "no YAML": ("api: {", "settings.yaml: is not YAML"),
+    "lists without end": ("[" * 30_000, "settings.yaml: is nested deeper than"),
 }
 
 

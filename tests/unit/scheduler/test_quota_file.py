@@ -163,6 +163,11 @@ REFUSED: dict[str, tuple[str, str]] = {
     "no mapping": ("- a", "must be a mapping; {} sets no limits"),
     "nothing": ("", "must be a mapping; {} sets no limits"),
     "not YAML": ("{a: [", "is not YAML"),
+    "too deep": ("users: " + "[" * 60_000, "is nested deeper than 100 levels"),
+    "a number without end": (
+        "users: {a: {running: 0x" + "f" * 9000 + "}}",
+        "has a number of more than 100 digits",
+    ),
     "a file in the file": ("file: x", "file: is for the settings alone"),
     "two entries of one user": (
         "{users: {a: {}}, limits: [{match: {user: a}}]}",

@@ -36,7 +36,7 @@ def kubeconfig_connection(file: str) -> Connection:
                 client_configuration=configuration,
                 persist_config=False,
             )
-        except (config.ConfigException, yaml.YAMLError) as error:
+        except (config.ConfigException, yaml.YAMLError, RecursionError) as error:
             raise CredentialsError(str(error)) from error
 
     load()
@@ -63,6 +63,6 @@ def context_namespace(file: str) -> str:
     current: dict[str, Any]
     try:
         _, current = config.list_kube_config_contexts(file)
-    except (config.ConfigException, OSError, yaml.YAMLError):
+    except (config.ConfigException, OSError, yaml.YAMLError, RecursionError):
         return ""
     return str((current.get("context") or {}).get("namespace") or "")

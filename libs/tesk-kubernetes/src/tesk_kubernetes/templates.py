@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tesk_kubernetes.api import JsonObject, Resource
 from tesk_kubernetes.json_copies import copied
+from tesk_runtime.yaml_documents import YamlError, parse_yaml
 
 MAIN = "main"
 """The container that TESK completes; others are left as they are."""
@@ -33,18 +32,17 @@ def load_pod_template(path: Path) -> JsonObject:
             completes has the wrong type.
     """
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise TemplateError(f"{path}: cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise TemplateError(f"{path}: is not YAML: {error}") from error
+    except YamlError as error:
+        raise TemplateError(f"{path}: {error}") from error
     problem = _problem(document)
     if problem:
         raise TemplateError(f"{path}: {problem}")
-    try:
-        template: JsonObject = copied(document)  # YAML anchors share objects
-    except RecursionError as error:
-        raise TemplateError(f"{path}: contains itself by an anchor") from error
+    template: JsonObject = copied(document)  # YAML anchors share objects
     template.setdefault("metadata", {})
     return template
 

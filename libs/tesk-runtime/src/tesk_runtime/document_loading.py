@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
-from msgspec import inspect, yaml
+from msgspec import inspect
 
 from tesk_runtime.document_checks import document_problems
 from tesk_runtime.document_problems import DocumentProblem
 from tesk_runtime.setting_names import normalize_names
+from tesk_runtime.yaml_documents import YamlError, parse_yaml
 
 DocumentT = TypeVar("DocumentT", bound=msgspec.Struct)
 
@@ -53,9 +54,9 @@ def load_document(
     if len(text.encode()) > MAX_BYTES:
         raise InvalidDocumentError.of_whole(f"must be at most {MAX_BYTES:,} bytes")
     try:
-        document = yaml.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidDocumentError.of_whole(f"is not YAML: {error}") from error
+        document = parse_yaml(text)
+    except YamlError as error:
+        raise InvalidDocumentError.of_whole(str(error)) from error
     if not isinstance(document, dict):
         raise InvalidDocumentError.of_whole(f"must be a mapping; {{}} {empty}")
     if document.keys() == {section} and isinstance(document[section], dict):

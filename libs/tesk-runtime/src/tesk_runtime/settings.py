@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import inspect, yaml  # loads PyYAML when it first decodes
+from msgspec import inspect
 
 from tesk_runtime.document_problems import DocumentProblem, explain_problem
 from tesk_runtime.setting_names import normalize_names, old_name
@@ -164,21 +164,18 @@ def _from_text(field: Field, text: str) -> Any:
         return [item for item in text.split(field.separator) if item]
     if not field.structured:
         return text
-    try:
-        return yaml.decode(text)
-    except msgspec.DecodeError as error:
-        msg = f"{field.variable}: is not YAML: {error}"
-        raise SettingsError(msg) from error
+    return _parse(text, field.variable)
 
 
 def _read_file(name: str) -> dict[str, Any]:
     if not name:
         return {}
     try:
-        document = yaml.decode(Path(name).read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
+        text = Path(name).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         msg = f"{CONFIG_VARIABLE}: cannot read the settings file: {error}"
         raise SettingsError(msg) from error
+    document = _parse(text, name) or {}
     if not isinstance(document, dict) or not all(
         isinstance(section, dict) for section in document.values()
     ):
@@ -192,6 +189,18 @@ def _read_file(name: str) -> dict[str, Any]:
         )
         raise SettingsError(msg)
     return document
+
+
+def _parse(text: str, source: str) -> Any:
+    from tesk_runtime.yaml_documents import (  # noqa: PLC0415 - see there
+        YamlError,
+        parse_yaml,
+    )
+
+    try:
+        return parse_yaml(text)
+    except YamlError as error:
+        raise SettingsError(f"{source}: {error}") from error
 
 
 def _explain(problem: DocumentProblem, settings_type: type[msgspec.Struct]) -> str:

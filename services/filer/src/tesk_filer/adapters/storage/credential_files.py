@@ -10,9 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec import yaml
-
 from tesk_filer.adapters.storage.credential_document import KINDS, entry_of
 from tesk_filer.adapters.storage.watched_files import Reading
 from tesk_filer.domain.credential_table import CredentialEntry, CredentialTable
@@ -130,12 +127,15 @@ class _CredentialFile:
 
 
 def _list_of(text: str) -> list[Any]:
+    from tesk_runtime.yaml_documents import (  # noqa: PLC0415 - see there
+        YamlError,
+        parse_yaml,
+    )
+
     try:
-        document = yaml.decode(text)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        mark = getattr(error.__context__, "problem_mark", None)
-        place = f"; see its line {mark.line + 1}" if mark else ""
-        raise ValueError(f"is not YAML{place}") from None
+        document = parse_yaml(text)
+    except YamlError as error:
+        raise ValueError(error.summary) from None
     entries = document.get(_LIST) if isinstance(document, dict) else None
     if not isinstance(entries, list) or document.keys() != {_LIST}:
         raise ValueError(f'must hold a list "{_LIST}" and nothing else')
