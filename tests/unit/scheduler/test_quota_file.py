@@ -125,6 +125,13 @@ def test_the_section_of_the_settings_is_read_as_it_was() -> None:
     assert quota.reserve_after == timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("text", ["{gpu: 0}", "{max: {gpu: 0}}"])
+def test_none_is_a_limit_of_one_task_wherever_it_stands(text: str) -> None:
+    quota = quota_from_settings(load_quota(f"per_task: {text}"), Limit())
+
+    assert quota.per_task == Limit(gpu=0)
+
+
 def test_all_that_is_wrong_is_told_with_its_place() -> None:
     text = """
     users: {alice: {cpu: many, cpus: 3}}
@@ -187,6 +194,14 @@ REFUSED: dict[str, tuple[str, str]] = {
     ),
     "an amount given twice": (
         "per_task: {cpu: 1, max: {cpu: 2}}",
+        "per_task: cpu: is given twice",
+    ),
+    "no cores, below max": (
+        "per_task: {max: {cpu: 0, ram_gb: 2}}",
+        "per_task.max.cpu: 0 would let no task run at all",
+    ),
+    "no cores, given twice": (
+        "per_task: {cpu: 4, max: {cpu: 0, ram_gb: 1}}",
         "per_task: cpu: is given twice",
     ),
     "no executors": ("per_task: {max_executors: 0}", "max_executors: must be at least"),

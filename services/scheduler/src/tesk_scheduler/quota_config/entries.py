@@ -19,6 +19,8 @@ _Weight = Annotated[float, Meta(ge=0, le=1e6)]
 _Rate = Annotated[float, Meta(gt=0, le=1e6)]
 Priority = Annotated[int, Meta(ge=-MOST_PRIORITY, le=MOST_PRIORITY)]
 
+# 0 is a limit, and given.
+_NOT_GIVEN: tuple[Any, ...] = (None, {})
 _SHARED = (RUNNING, *ASKED)
 _RESOURCES = {each.setting.removesuffix("_gb"): each for each in ASKED}
 
@@ -134,12 +136,15 @@ class PerTaskSettings(AmountSettings):
             {name: getattr(part, name) for name in AmountSettings.__struct_fields__}
             for part in (self.max, self)
         )
-        return {name: inner[name] or outer[name] for name in inner}
+        return {
+            name: outer[name] if value in _NOT_GIVEN else value
+            for name, value in inner.items()
+        }
 
     def _twice(self) -> Iterator[str]:
         for name in AmountSettings.__struct_fields__:
             own, inner = getattr(self, name), getattr(self.max, name)
-            if own not in (None, {}) and inner not in (None, {}):
+            if own not in _NOT_GIVEN and inner not in _NOT_GIVEN:
                 yield f"{name}: is given twice, here and below max: leave one out"
 
     def _times(self) -> Iterator[str]:

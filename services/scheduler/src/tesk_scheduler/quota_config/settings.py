@@ -183,8 +183,13 @@ class QuotaSettings(
             yield "priorities: a name is empty"
 
     def _zeros(self) -> Iterator[str]:
-        for setting in ("everybody", "per_task", "capacity"):
-            limit = getattr(self, setting)
+        limits = {
+            "everybody": self.everybody,
+            "per_task": self.per_task,
+            "per_task.max": self.per_task.max,
+            "capacity": self.capacity,
+        }
+        for setting, limit in limits.items():
             for each in DIMENSIONS:
                 may_be_none = each.field and each.field.may_be_none
                 if getattr(limit, each.setting, None) == 0 and not may_be_none:
