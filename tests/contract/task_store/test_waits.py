@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import create_engine, text
 
 from builders.scheduler_tasks import NOON, make_new_task
@@ -10,7 +11,12 @@ from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_model.waits import NodeCause, WaitDetails, WaitScope
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.domain.records import StoredTask, TaskRecord, WaitingTasks
+from tesk_scheduler.domain.records import (
+    PassedOver,
+    StoredTask,
+    TaskRecord,
+    WaitingTasks,
+)
 from tesk_scheduler.domain.transitions import admitted, with_reason
 from tesk_scheduler.domain.waits import LASTING
 from tesk_scheduler.ports.store import TaskStore, Transaction
@@ -193,6 +199,27 @@ def test_the_head_of_a_queue_is_the_next_of_its_owner(store: TaskStore) -> None:
     assert (head.id, head.reason, head.since) == (TASK, LIMITED, NOON + MINUTE)
     assert head.reason.details == DETAILS
     assert store.queue_head("nobody") is None
+
+
+PAUSED = Reason(ReasonCode.RETRY_BACKOFF, "attempt 2 waits")
+NEVER = Reason(ReasonCode.LIMIT_EXCEEDED, "can never run")
+TOO_LARGE = Reason(ReasonCode.NODES_TOO_SMALL, "waiting for a larger node")
+
+
+@pytest.mark.parametrize("reason", [PAUSED, NEVER, TOO_LARGE])
+def test_what_holds_up_no_other_is_no_head_and_is_listed(
+    store: TaskStore, reason: Reason
+) -> None:
+    first, second = TaskId("t-0"), make_new_task("t-2", priority=-1)
+    store.write(lambda tx: tx.add_tasks([make_new_task(first), second]))
+    store.write(lambda tx: tx.set_reasons({first: reason}, now=NOON))
+
+    head = store.queue_head("alice")
+
+    assert head is not None
+    assert head.id == "t-2"
+    assert store.passed_over(9) == [PassedOver("alice", 0, record(store, first).seq)]
+    assert store.passed_over(0) == []
 
 
 def test_waiting_tasks_are_counted_by_what_they_wait_for(store: TaskStore) -> None:

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from builders.scheduler_tasks import make_new_task, make_reading
+from builders.scheduler_tasks import NOON, make_new_task, make_reading
 from tesk_model.errors import NotFoundError, ResourceExhaustedError
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.adapters.store.engines import open_engines
 from tesk_scheduler.adapters.store.migrate import migrate
@@ -18,6 +19,7 @@ from tesk_scheduler.domain.quota import FairShare, Quota, Share, Subject, Subjec
 from tesk_scheduler.domain.records import Document, StoredTask
 from tesk_scheduler.usecases.reading import MAX_BATCH_BYTES, Filters, ReadRequest
 
+NINTH = TaskId("t-9")
 ALICE, BOB, ROOT = Caller("alice"), Caller("bob"), Caller("root", admin=True)
 THERE, LARGE, ABSENT = TaskId("t-1"), TaskId("t-2"), TaskId("t-3")
 
@@ -134,6 +136,33 @@ def test_a_list_counts_the_places_of_its_first_hundred_tasks(bench: Bench) -> No
     reasons = [task.reason.text for task in page.tasks if isinstance(task, StoredTask)]
     assert reasons[0] == "waiting behind 201 tasks of alice"
     assert reasons[-1] == "waiting behind earlier tasks of alice"
+
+
+def test_nobody_waits_behind_what_can_never_run(bench: Bench) -> None:
+    priorities = {"t-8": 100, "t-9": 0, "t-10": -1}
+    tasks = [make_new_task(each, priority=p) for each, p in priorities.items()]
+    bench.store.write(lambda tx: tx.add_tasks(tasks))
+    never = Reason(ReasonCode.LIMIT_EXCEEDED, "can never run")
+    full = Reason(ReasonCode.QUOTA_FULL, "alice: 1 of 1 tasks running")
+    reasons = dict.fromkeys([THERE, LARGE, TaskId("t-8")], never)
+    bench.store.write(lambda tx: tx.set_reasons(reasons | {NINTH: full}, now=NOON))
+
+    reading = make_reading(bench.store)
+    page = reading.list(
+        ALICE, Filters(), size=9, token="", view=TaskView.BASIC, explain=True
+    )
+
+    shown = {task.id: task for task in page.tasks if isinstance(task, StoredTask)}
+    second, first = shown[TaskId("t-10")], shown[NINTH]
+    assert second.reason.text == (
+        "waiting behind 1 task of alice; the first of them: alice: 1 of 1 tasks running"
+    )
+    assert second.place is not None
+    assert second.place.head is not None
+    assert second.place.head.id == NINTH
+    assert first.place is not None
+    assert (first.place.before, first.place.estimate) == (0, 1)
+    assert reading.places.place_of_next("alice", 5).before == 2
 
 
 def test_the_place_among_all_follows_the_weights(bench: Bench) -> None:

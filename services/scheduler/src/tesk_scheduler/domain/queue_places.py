@@ -6,8 +6,40 @@ of them if they are fewer. Sizes, limits and what each has used lately move it, 
 said as an estimate.
 """
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import inf
+
+from tesk_model.reasons import ReasonCode
+from tesk_scheduler.domain.records import PassedOver
+
+HOLDING_UP_NOBODY = frozenset(
+    {ReasonCode.LIMIT_EXCEEDED, ReasonCode.NODES_TOO_SMALL, ReasonCode.RETRY_BACKOFF}
+)
+"""What a task waits for while later tasks of its owner are admitted."""
+
+
+class PassedTasks:
+    """Queued tasks that hold up no other: nobody waits behind them."""
+
+    def __init__(self, tasks: Iterable[PassedOver] = ()) -> None:
+        self._places: dict[str, list[tuple[int, int]]] = {}
+        for task in tasks:
+            place = (-task.priority, task.seq)
+            self._places.setdefault(task.owner, []).append(place)
+        for places in self._places.values():
+            places.sort()
+
+    def count(self, owner: str) -> int:
+        """Count those of an owner."""
+        return len(self._of(owner))
+
+    def count_before(self, owner: str, priority: int, seq: int) -> int:
+        """Count those that come before a task."""
+        return bisect_left(self._of(owner), (-priority, seq))
+
+    def _of(self, owner: str) -> Sequence[tuple[int, int]]:
+        return self._places.get(owner, ())
 
 
 def estimate_place(

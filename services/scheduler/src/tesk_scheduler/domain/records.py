@@ -222,11 +222,19 @@ class TaskSummary(NamedTuple):
 
 
 class QueueHead(NamedTuple):
-    """The first queued task of an owner, and why it waits."""
+    """The first queued task of an owner that holds up others, and why it waits."""
 
     id: TaskId
     reason: Reason
     since: datetime | None
+
+
+class PassedOver(NamedTuple):
+    """A queued task that holds up no other, and where it is in its owner's queue."""
+
+    owner: str
+    priority: int
+    seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,11 +256,12 @@ class QueuePlace:
     """Where a queued task stands.
 
     Attributes:
-        before: Queued tasks of the same owner that come first.
+        before: Queued tasks of the same owner that come first, without those that hold
+            up no other.
         is_least: There may be more of them than were counted.
         estimate: About the how-many-th of all queued tasks it is; None if it was not
             counted.
-        head: The first one of the owner, if that is another one.
+        head: The first one of those, if there is one.
         spent: What it has waited for so far.
     """
 
@@ -308,6 +317,7 @@ class StoredTask:
     history: WaitHistory = NO_HISTORY
     place: QueuePlace | None = None
     unlisted: int = 0
+    priority: int = 0
     executors: list[StoredExecutorLog] = field(default_factory=list)
     outputs: list[OutputFileLog] = field(default_factory=list)
     metadata: dict[str, str] = field(default_factory=dict)

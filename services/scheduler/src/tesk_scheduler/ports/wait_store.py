@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from tesk_model.task import TaskId
-from tesk_scheduler.domain.records import QueueHead, WaitingTasks
+from tesk_scheduler.domain.records import PassedOver, QueueHead, WaitingTasks
 
 
 class WaitReads(Protocol):
@@ -13,7 +13,13 @@ class WaitReads(Protocol):
         """Count an owner's queued tasks that come before ``seq``, up to ``limit``."""
 
     def queue_head(self, owner: str) -> QueueHead | None:
-        """Read the first queued task of an owner; None if none is queued."""
+        """Read the first queued task of an owner that holds up others, if there is one.
+
+        See ``domain.queue_places.HOLDING_UP_NOBODY``.
+        """
+
+    def passed_over(self, limit: int) -> list[PassedOver]:
+        """List queued tasks that hold up no other, up to ``limit``."""
 
     def explained(self) -> list[TaskId]:
         """List the tasks that could be admitted and of which a reason is stored."""

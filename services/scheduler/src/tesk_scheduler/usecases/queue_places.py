@@ -4,12 +4,13 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_scheduler.domain.charging import share_of
 from tesk_scheduler.domain.dimensions import QUEUED
-from tesk_scheduler.domain.queue_places import estimate_place
+from tesk_scheduler.domain.queue_places import PassedTasks, estimate_place
 from tesk_scheduler.domain.quota import Subject, SubjectKind
 from tesk_scheduler.domain.records import (
     QueueHead,
@@ -26,8 +27,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MANY = 1000
 _MOST_HEADS = 50
 _MOST_PLACES = 100  # of a page: each is counted by itself
+# Of all owners: read at once, every few seconds.
+_MOST_PASSED = 10_000
 # Seconds: an estimate need not be newer, and many ask for many tasks.
 _COUNTERS_LAST = 2.0
+
+
+class _Counted(NamedTuple):
+    """What was read of all owners: when, tasks that wait by owner, and who is passed."""
+
+    at: float
+    queued: Mapping[str, float]
+    passed: PassedTasks
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,8 +52,7 @@ class QueuePlaces:
     store: TaskStore
     clock: Clock
     quotas: QuotaSource
-    _queued: Mapping[str, float] = field(default_factory=dict)
-    _counted_at: float | None = None
+    _counted: _Counted | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def place_of_next(self, owner: str, queued: int) -> QueuePlace:
@@ -52,10 +62,11 @@ class QueuePlaces:
             owner: Of the task.
             queued: Number of the owner's tasks that are queued.
         """
+        before = max(0, queued - self._counts().passed.count(owner))
         return QueuePlace(
-            before=queued,
-            estimate=self._estimate(owner, queued + 1),
-            head=self.store.queue_head(owner) if queued else None,
+            before=before,
+            estimate=self._estimate(owner, before + 1),
+            head=self.store.queue_head(owner) if before else None,
         )
 
     def explained(self, task: StoredTask) -> StoredTask:
@@ -90,13 +101,17 @@ class QueuePlaces:
         return answers
 
     def _place_of(self, task: StoredTask, head: QueueHead | None) -> QueuePlace:
-        before = self.store.count_queued_before(task.owner, task.seq, limit=_MANY)
+        passed = self._counts().passed.count_before(task.owner, task.priority, task.seq)
+        counted = self.store.count_queued_before(
+            task.owner, task.seq, limit=_MANY + passed
+        )
+        before = max(0, counted - passed)
         is_exact = before < _MANY
         return QueuePlace(
             before=before,
             is_least=not is_exact,
             estimate=self._estimate(task.owner, before + 1) if is_exact else None,
-            head=None if head is None or head.id == task.id else head,
+            head=head if before and head and head.id != task.id else None,
         )
 
     def _estimate(self, owner: str, position: int) -> int | None:
@@ -106,7 +121,7 @@ class QueuePlaces:
         return estimate_place(
             position,
             owner,
-            queued=self._queued_by_owner(),
+            queued=self._counts().queued,
             weight_of=lambda name: (
                 share_of(Subject(SubjectKind.USER, name), quota).weight
             ),
@@ -118,17 +133,23 @@ class QueuePlaces:
             task.history.spent, task.reason, queued=self.clock.now() - began
         )
 
-    def _queued_by_owner(self) -> Mapping[str, float]:
+    def _counts(self) -> _Counted:
         with self._lock:
             now = self.clock.monotonic()
-            if self._counted_at is None or now - self._counted_at >= _COUNTERS_LAST:
-                self._queued = {
-                    subject.name: used[QUEUED]
-                    for subject, used in self.store.usage_of_all().items()
-                    if subject.kind is SubjectKind.USER and used[QUEUED] > 0
-                }
-                self._counted_at = now
-            return self._queued
+            if self._counted is None or now - self._counted.at >= _COUNTERS_LAST:
+                self._counted = self._count(now)
+            return self._counted
+
+    def _count(self, now: float) -> _Counted:
+        passed = PassedTasks(self.store.passed_over(_MOST_PASSED))
+        queued = {
+            subject.name: max(0, used[QUEUED] - passed.count(subject.name))
+            for subject, used in self.store.usage_of_all().items()
+            if subject.kind is SubjectKind.USER
+            and not subject.gpu_type
+            and used[QUEUED] > 0
+        }
+        return _Counted(now, queued, passed)
 
 
 def _with_place(

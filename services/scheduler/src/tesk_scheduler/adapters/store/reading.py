@@ -43,6 +43,7 @@ _TASK_COLUMNS = (
     _C.wait,
     _C.queued,
     _C.outputs_unlisted,
+    _C.priority,
     *DEMAND_COLUMNS,
     DOCUMENT.c.body,
 )
@@ -136,6 +137,7 @@ def _task_of(row: Sequence[Any], sizes: TaskSizes) -> StoredTask:
         wait,
         queued,
         unlisted,
+        priority,
         *amounts,
         body,
     ) = row
@@ -153,6 +155,7 @@ def _task_of(row: Sequence[Any], sizes: TaskSizes) -> StoredTask:
         history=history,
         queued=queued,
         unlisted=unlisted,
+        priority=priority,
         document=Document(body),
         demand=Demand(**dict(zip(_AMOUNTS, amounts, strict=True))),
         size=sizes.total,

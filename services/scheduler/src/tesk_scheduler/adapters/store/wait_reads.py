@@ -26,16 +26,26 @@ from tesk_scheduler.adapters.store.schema import (
     USAGE,
 )
 from tesk_scheduler.adapters.store.times import from_micros
+from tesk_scheduler.domain.queue_places import HOLDING_UP_NOBODY
 from tesk_scheduler.domain.quota import EVERYBODY
-from tesk_scheduler.domain.records import QueueHead, WaitingTasks
+from tesk_scheduler.domain.records import PassedOver, QueueHead, WaitingTasks
 
 _C = TASK.c
 _PRIORITY_BEFORE = (
     select(_C.priority).where(_C.seq == bindparam("before")).scalar_subquery()
 )
+_PASSED = sorted(HOLDING_UP_NOBODY)
+_PASSED_OVER = (
+    select(_C.owner, _C.priority, _C.seq)
+    .where(IS_EXPLAINED, IS_QUEUED, _C.reason_code.in_(_PASSED))
+    .limit(bindparam("limit"))
+)
 _HEAD = (
     select(_C.id, _C.reason, _C.reason_code, _C.wait)
-    .where(_C.owner == bindparam("owner"), IS_QUEUED, _C.released.is_(True))
+    .where(
+        *(_C.owner == bindparam("owner"), IS_QUEUED, _C.released.is_(True)),
+        _C.reason_code.not_in(_PASSED),
+    )
     .order_by(_C.priority.desc(), _C.seq)
     .limit(1)
 )
@@ -97,6 +107,14 @@ class SqlWaitReads(SqlAdminReads):
             return None
         reason, history = reason_of(row.reason_code, row.reason, row.wait)
         return QueueHead(TaskId(row.id), reason, history.since)
+
+    def passed_over(self, limit: int) -> list[PassedOver]:
+        """Read by the index of what is explained."""
+        values = {"limit": limit}
+        rows = self._read(
+            lambda connection: connection.execute(_PASSED_OVER, values).all()
+        )
+        return [PassedOver(*row) for row in rows]
 
     def explained(self) -> list[TaskId]:
         """Read by the index of what is explained."""
