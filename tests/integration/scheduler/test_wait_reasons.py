@@ -5,15 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from builders.scheduler_tasks import make_demand, make_new_task
+from builders.scheduler_tasks import make_demand, make_new_task, make_reading
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_launcher import FakeLauncher
 from schedulers.stepped import SteppedSchedulers
 from tesk_model.reasons import Reason, ReasonCode
-from tesk_model.task import TaskId
+from tesk_model.task import TaskId, TaskView
 from tesk_scheduler.adapters.store.engines import sqlite_url
 from tesk_scheduler.adapters.store.store import SqlTaskStore
-from tesk_scheduler.domain.quota import Limit, Order, Quota
+from tesk_scheduler.domain.callers import Caller
+from tesk_scheduler.domain.quota import EVERYBODY, Limit, Order, Quota
+from tesk_scheduler.domain.records import StoredTask
+from tesk_scheduler.usecases.admin.holding import Holding
+from tesk_scheduler.usecases.notifier import LeaderWakeup
+from tesk_scheduler.usecases.reading import ReadRequest
 
 
 def cores(count: int, *, order: Order = Order.BEST_EFFORT) -> Quota:
@@ -124,6 +129,32 @@ def test_what_a_former_leader_stored_late_is_corrected(
     first.reconcile()
 
     assert texts(schedulers, "t-1", "t-2") == [FULL, ""]
+
+
+def test_tasks_that_are_released_say_at_once_where_they_stand(
+    schedulers: SteppedSchedulers,
+) -> None:
+    store, clock = schedulers.store, schedulers.clock
+    holding = Holding(store=store, clock=clock, leader=LeaderWakeup())
+    schedulers.scheduler().reconcile()
+    holding.put("ada", EVERYBODY, "upgrade at noon", dry_run=False)
+    add(schedulers, "t-1", "t-2")
+    schedulers.wait(2)
+    schedulers.scheduler().reconcile()
+    held = texts(schedulers, "t-1", "t-2")
+
+    holding.remove("ada", EVERYBODY, dry_run=False)
+
+    wanted = [
+        ReadRequest(Caller("alice"), TaskId(each), TaskView.FULL)
+        for each in ("t-1", "t-2")
+    ]
+    found = make_reading(store, clock).read(wanted)
+    assert held == ["all tasks are held by an operator: upgrade at noon"] * 2
+    assert [task.reason.text for task in found if isinstance(task, StoredTask)] == [
+        "waiting for admission",
+        "waiting behind 1 task of alice",
+    ]
 
 
 def test_thousands_of_reasons_are_cleared_in_pieces(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
-from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.reasons import NO_REASON, ReasonCode
 from tesk_scheduler.domain.holds import MAX_HOLDS, MAX_REASON, Hold
 from tesk_scheduler.domain.occurrences import OperatorActed
 from tesk_scheduler.domain.quota import EVERYBODY, Subject
@@ -12,7 +12,6 @@ from tesk_scheduler.ports.store import TaskStore, Transaction
 from tesk_scheduler.usecases.admin.checks import check_line, check_operator, target_of
 from tesk_scheduler.usecases.notifier import LeaderWakeup
 
-_WAITS = Reason(ReasonCode.ADMISSION_PENDING, "waiting for admission")
 # More than admission reads, and so tells that they are held.
 _MOST_TOLD = 10_000
 
@@ -72,10 +71,10 @@ class Holding:
         def remove(tx: Transaction) -> Hold:
             before = _held(tx.holds(), subject)
             tx.remove_hold(subject)
-            # Admission tells anew those that it reads; the others say no more that
-            # they are held.
+            # Admission tells anew those that it looks at. Of the others nothing is
+            # stored, so that their places explain them.
             held = tx.waiting_for(ReasonCode.HELD, _MOST_TOLD)
-            tx.set_reasons(dict.fromkeys(held, _WAITS), now=self.clock.now())
+            tx.set_reasons(dict.fromkeys(held, NO_REASON), now=self.clock.now())
             tx.announce(_acted(operator, "release", subject, before.reason))
             return before
 
