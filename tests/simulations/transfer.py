@@ -147,6 +147,7 @@ class Bench:
             retry=retry,
             progress=progress,
             digests=self.digests,
+            manifest=self.manifest,
             expansion=Expansion(self.limits),
         )
         take = Uploads(

@@ -235,6 +235,75 @@ def test_inputs_that_are_there_are_not_brought_again(
     assert (bench.folder / "d/y").read_text() == "newer"
 
 
+MERGED = (
+    Input(path="/d", url="s3://b/1", type=FileType.DIRECTORY),
+    Input(path="/d", url="s3://b/2", type=FileType.DIRECTORY),
+    Input(path="/d/x", url="s3://b/3"),
+)
+
+
+def merged(opened: Open, tmp_path: Path, files: dict[str, bytes]) -> Bench:
+    """Bring directories that merge, and one file over both; change ``files`` then."""
+    bench = Bench(tmp_path / "volume", manifest=opened())
+    bench.storage.files = {"s3://b/1/x": b"1", "s3://b/1/y": b"1"}
+    bench.storage.files |= {"s3://b/2/x": b"2", "s3://b/2/y": b"2", "s3://b/3": b"3"}
+    assert bench.bring(*MERGED) is ExitCode.OK
+    bench.storage.files |= files
+    bench.storage.calls.clear()
+    bench.manifest = opened()
+    return bench
+
+
+def opened_urls(bench: Bench) -> list[str]:
+    return sorted(url for call, url in bench.storage.calls if call == "open")
+
+
+def test_inputs_that_lie_below_others_are_not_brought_again(
+    opened: Open, tmp_path: Path
+) -> None:
+    bench = merged(opened, tmp_path, {})
+
+    assert bench.bring(*MERGED) is ExitCode.OK
+
+    assert opened_urls(bench) == []
+    assert bench.transfers.results[-1].resumed_files == 5
+    assert (bench.texts()["d/x"], bench.texts()["d/y"]) == ("3", "2")
+
+
+CHANGED = {
+    "the lowest one": ({"s3://b/1/x": b"11"}, ["s3://b/1/x", "s3://b/2/x", "s3://b/3"]),
+    "the one between": ({"s3://b/2/x": b"22"}, ["s3://b/2/x", "s3://b/3"]),
+    "the one on top": ({"s3://b/2/y": b"22"}, ["s3://b/2/y"]),
+}
+
+
+@pytest.mark.parametrize(("files", "want"), CHANGED.values(), ids=CHANGED)
+def test_what_changed_comes_again_with_all_that_lies_over_it(
+    opened: Open, tmp_path: Path, files: dict[str, bytes], want: list[str]
+) -> None:
+    bench = merged(opened, tmp_path, files)
+
+    assert bench.bring(*MERGED) is ExitCode.OK
+
+    assert opened_urls(bench) == want
+    top = files.get("s3://b/2/y", b"2").decode()
+    assert (bench.texts()["d/x"], bench.texts()["d/y"]) == ("3", top)
+
+
+def test_what_came_again_does_not_hide_what_belongs_over_it(
+    opened: Open, tmp_path: Path
+) -> None:
+    bench = merged(opened, tmp_path, {"s3://b/1/x": b"11"})
+    (below,) = MERGED[:1]
+    assert bench.bring(below) is ExitCode.OK  # as if it was killed then
+    assert bench.texts()["d/x"] == "11"
+    bench.manifest = opened()
+
+    assert bench.bring(*MERGED) is ExitCode.OK
+
+    assert bench.texts()["d/x"] == "3"
+
+
 def test_an_input_that_is_not_there_any_more_is_brought_again(
     opened: Open, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def make_run(
             retry=engine.retry,
             progress=engine.progress,
             digests=engine.digests,
+            manifest=manifest,
             expansion=engine.expansion,
         )
     return Uploads(

@@ -48,6 +48,8 @@ class ManifestFile:
         self._moved: dict[str, FileMoved] = {}
         self._begun: dict[str, FileBegun] = {}
         self._parts: dict[str, list[PartMoved]] = {}
+        self._waves: dict[tuple[str, str], int] = {}  # by path and stamp; not the first
+        self._wave = 0
         self._end = 0
         self._synced = 0
         self._closed = threading.Event()
@@ -69,6 +71,14 @@ class ManifestFile:
             identity=found.identity,
             digests=found.digests,
         )
+
+    def begin_wave(self, wave: int) -> None:
+        """See ``Manifest``."""
+        self._wave = wave
+
+    def is_of_later_wave(self, path: str, stamp: str) -> bool:
+        """See ``Manifest``."""
+        return self._waves.get((_shown(path), stamp), 0) > self._wave
 
     def begun(self, path: str, url: str) -> Begun | None:
         """See ``Manifest``."""
@@ -104,6 +114,7 @@ class ManifestFile:
                     etag=moved.etag,
                     identity=moved.identity,
                     digests=dict(moved.digests),
+                    wave=self._wave,
                 )
                 for path, url, moved in files
             )
@@ -171,6 +182,8 @@ class ManifestFile:
             self._parts.pop(entry.key, None)
             if len(self._moved) < _MAX_ENTRIES:
                 self._moved[entry.key] = entry
+                if entry.wave:
+                    self._waves[entry.path, entry.stamp] = entry.wave
         elif isinstance(entry, FileBegun):
             self._begun[entry.key] = entry
             self._parts[entry.key] = []

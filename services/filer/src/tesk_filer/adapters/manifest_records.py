@@ -24,7 +24,7 @@ class Started(msgspec.Struct, frozen=True, tag="started"):
 
 
 class FileMoved(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
-    """A file has moved; ``key`` stands for path and url."""
+    """A file has moved; ``key`` stands for path and url, ``wave`` is when it may."""
 
     key: str
     path: str
@@ -33,6 +33,7 @@ class FileMoved(msgspec.Struct, frozen=True, kw_only=True, tag="file"):
     etag: str = ""
     identity: str = ""
     digests: dict[str, str] = {}
+    wave: int = 0
 
 
 class FileBegun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):

@@ -57,6 +57,15 @@ class Manifest(Protocol):
     def moved(self, path: str, url: str) -> Moved | None:
         """Return what an earlier filer recorded of a file."""
 
+    def begin_wave(self, wave: int) -> None:
+        """Begin a wave of the plan: what is recorded and asked from now on is of it."""
+
+    def is_of_later_wave(self, path: str, stamp: str) -> bool:
+        """Tell whether an earlier filer brought the file with ``stamp`` in a later wave.
+
+        It then lies rightly where one of the present wave was.
+        """
+
     def begun(self, path: str, url: str) -> Begun | None:
         """Return which parts of a file earlier filers have brought."""
 
@@ -80,6 +89,14 @@ class NoManifest:
         """See ``Manifest``."""
         del path, url
         return None
+
+    def begin_wave(self, wave: int) -> None:
+        """See ``Manifest``."""
+
+    def is_of_later_wave(self, path: str, stamp: str) -> bool:
+        """See ``Manifest``."""
+        del path, stamp
+        return False
 
     def begun(self, path: str, url: str) -> Begun | None:
         """See ``Manifest``."""

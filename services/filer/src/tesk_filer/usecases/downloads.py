@@ -24,6 +24,7 @@ from tesk_filer.ports import (
     Storages,
 )
 from tesk_filer.ports.content import Content
+from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.ports.transfers import TransferResult, Transfers
 from tesk_filer.ports.volume import Volume
 from tesk_filer.usecases.batch_download import BatchDownload, ListedFile
@@ -58,6 +59,7 @@ class Downloads:
         identities: Has what each file was, by ``download_file``.
         download_batch: Brings small files together.
         batches: Runs it.
+        manifest: That of ``download_file``; it hears of each wave.
         sizes: Takes what arrives of each input.
     """
 
@@ -72,6 +74,7 @@ class Downloads:
     download_batch: BatchDownload
     batches: BatchThreads
     digests: DigestList | None = None
+    manifest: Manifest = field(default_factory=NoManifest)
     expansion: Expansion = field(default_factory=lambda: Expansion(Limits()))
     warnings: list[str] = field(default_factory=list)
     sizes: InputSizes = field(default_factory=InputSizes)
@@ -110,7 +113,8 @@ class Downloads:
         return downloads
 
     def _download(self, waves: list[list[Download]]) -> None:
-        for wave in waves:
+        for number, wave in enumerate(waves):
+            self.manifest.begin_wave(number)
             for download in wave:
                 if download.source and download.is_directory:
                     work = partial(self._submit_directory, download, download.source)

@@ -97,7 +97,7 @@ class FileDownload:
     def find(self, path: str, source: Location, known: Stat | None) -> Stat | None:
         """Return the size of a file that an earlier filer has brought, as it is now."""
         moved = self.manifest.moved(path, source.url)
-        if moved is None or moved.stamp != self.volume.stamp(path):
+        if moved is None or not self._is_in_place(path, moved.stamp):
             return None
         if known is not None and known.etag not in ("", moved.etag):
             return None  # it was exchanged meanwhile
@@ -110,6 +110,11 @@ class FileDownload:
         self.progress.resume(1, moved.size)
         self.identities.add(path, source, size=moved.size, identity=moved.identity)
         return Stat(size=moved.size)
+
+    def _is_in_place(self, path: str, stamp: str) -> bool:
+        """Tell whether a file that came is there, or what came over it."""
+        there = self.volume.stamp(path)
+        return stamp == there or self.manifest.is_of_later_wave(path, there)
 
     def _receive_anew(self, incoming: "_Incoming", known: Stat | None) -> None:
         """Receive a file; begin it anew once for each kind of error that asks for it."""
