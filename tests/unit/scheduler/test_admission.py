@@ -463,7 +463,8 @@ def test_nothing_is_reserved_for_what_waits_for_the_guarantee_of_others() -> Non
     decision = plan(
         [big],
         [queued("bob-1")],
-        quota=Quota(capacity=cores(9), shares=kept),
+        quota=Quota(capacity=cores(10), shares=kept),
+        usage={EVERYBODY: using(0.5)},
         memory=overdue(big),
     )
 

@@ -2,6 +2,7 @@ import pytest
 
 from builders.queues import (
     ALICE,
+    LAB,
     admitted,
     cores,
     overdue,
@@ -14,8 +15,10 @@ from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.queues import QueuedTask
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
+    Amounts,
     Limit,
     Quota,
+    Share,
     Subject,
     SubjectKind,
     Usage,
@@ -87,6 +90,18 @@ REASONS: dict[str, tuple[QueuedTask, Quota, dict[Subject, Usage], str]] = {
         Quota(capacity=Limit(running=2)),
         {EVERYBODY: using(2, running=2)},
         "waiting for a free place: 2 of 2 tasks running",
+    ),
+    "what is never free beside what is kept": (
+        queued("alice-1", cpu=6),
+        Quota(
+            capacity=cores(8),
+            shares={LAB: Share(guaranteed=Amounts(cpu_millis=4000), lending=cores(0))},
+        ),
+        {},
+        (
+            "can never run: resources.cpu_cores: 6 exceeds the 4 cores that there are"
+            " beside 4 kept for guaranteed shares of others"
+        ),
     ),
     "what can never be": (
         queued("alice-1", cpu=64),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tesk_model.reasons import ReasonCode
 from tesk_scheduler.domain.charging import charged_subjects, limit_of
 from tesk_scheduler.domain.dimensions import CPU, GPU, RUNNING
+from tesk_scheduler.domain.limits import fit_problems, most_of_one
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
     Amounts,
@@ -135,6 +136,22 @@ def test_what_fits_is_what_the_model_lets_in(
         assert (room.blocker(subjects, demand) is None) == fits
         if fits:
             room.take(subjects, demand)
+            model.running.append((subjects, demand))
+
+
+@given(QUOTAS, TASKS)
+def test_what_can_never_run_does_not_fit_whatever_runs(
+    quota: Quota, tasks: list[tuple[str, tuple[str, ...], Demand]]
+) -> None:
+    model = Model(quota)
+
+    for owner, groups, demand in tasks:
+        subjects = charged_subjects(owner, groups, quota)
+        fits = model.fits(subjects, demand)
+        can_run = demand.fits(most_of_one(subjects, quota))
+        assert can_run == (fit_problems(demand, subjects, quota) == [])
+        assert can_run or not fits
+        if fits:
             model.running.append((subjects, demand))
 
 

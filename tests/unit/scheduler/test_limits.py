@@ -9,9 +9,11 @@ from tesk_scheduler.domain.limits import (
 )
 from tesk_scheduler.domain.quota import (
     EVERYBODY,
+    Amounts,
     Demand,
     Limit,
     Quota,
+    Share,
     Subject,
     SubjectKind,
     TaskLimits,
@@ -22,6 +24,18 @@ ALICE = Subject(SubjectKind.USER, "alice")
 BOB = Subject(SubjectKind.USER, "bob")
 NOBODY = Subject(SubjectKind.USER, "")
 LAB = Subject(SubjectKind.GROUP, "lab")
+
+
+CLINIC = Subject(SubjectKind.GROUP, "clinic")
+
+
+def keeping(guaranteed: float, *, lending: float = 0) -> Share:
+    """Return a share of so many cores that lends others so many."""
+    return Share(guaranteed=cores_of(guaranteed), lending=cores(lending))
+
+
+def cores_of(count: float) -> Amounts:
+    return Amounts(cpu_millis=round(count * 1000))
 
 
 def make_demand(*, cpu: float = 1, ram: float = 1, disk: float = 0) -> Demand:
@@ -90,6 +104,46 @@ PROBLEMS: dict[str, tuple[Demand, Quota, list[str]]] = {
             "resources.cpu_cores: 64 exceeds the 2 cores that there are",
             "resources.ram_gb: 64 exceeds the 8 GiB of memory that one task may use",
         ],
+    ),
+    "more than is ever free beside what is kept": (
+        make_demand(cpu=6),
+        Quota(capacity=cores(8), shares={CLINIC: keeping(4)}),
+        [
+            (
+                "resources.cpu_cores: 6 exceeds the 4 cores that there are"
+                " beside 4 kept for guaranteed shares of others"
+            )
+        ],
+    ),
+    "what is kept of what all tasks may use": (
+        make_demand(cpu=6),
+        Quota(everybody=cores(8), shares={CLINIC: keeping(3), BOB: keeping(1)}),
+        [
+            (
+                "resources.cpu_cores: 6 exceeds the 5 cores that all tasks together may use"
+                " beside 3 kept for guaranteed shares of others"
+            )
+        ],
+    ),
+    "more is kept than there is": (
+        make_demand(cpu=1),
+        Quota(capacity=cores(2), shares={CLINIC: keeping(4)}),
+        [
+            (
+                "resources.cpu_cores: 1 exceeds the 0 cores that there are"
+                " beside 4 kept for guaranteed shares of others"
+            )
+        ],
+    ),
+    "what is kept for its own group": (
+        make_demand(cpu=6),
+        Quota(capacity=cores(8), groups={"lab": Limit()}, shares={LAB: keeping(4)}),
+        [],
+    ),
+    "what others lend": (
+        make_demand(cpu=6),
+        Quota(capacity=cores(8), shares={CLINIC: keeping(4, lending=2)}),
+        [],
     ),
     "a user who may not run tasks": (
         make_demand(),

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping
 
 from tesk_scheduler.domain.charging import share_of
 from tesk_scheduler.domain.quota import (
-    ANY_NAME,
     NOTHING,
     Amounts,
     Quota,
@@ -29,11 +28,7 @@ class Guarantees:
         self._quota = quota
         self._used: dict[Subject, Amounts] = {}
         self._usage = usage
-        self._kept_of = {
-            subject: share.kept
-            for subject, share in quota.shares.items()
-            if subject.name != ANY_NAME and share.kept != NOTHING
-        }
+        self._kept_of = quota.kept.of
         self._all_kept = NOTHING
         for subject in self._kept_of:
             self._all_kept = self._all_kept.plus(self._kept(subject))

@@ -20,6 +20,9 @@ from tesk_scheduler.domain.dimensions import (
     TaskField,
 )
 from tesk_scheduler.domain.quota import (
+    EVERYBODY,
+    NOTHING,
+    Amounts,
     Demand,
     Limit,
     Quota,
@@ -48,11 +51,21 @@ def format_gpu_type(gpu_type: str) -> str:
 
 
 class _Bound(NamedTuple):
-    """Whose limit it is, as in "that alice may use"; of GPUs of one type, or of all."""
+    """Whose limit it is, as in "that alice may use"; of GPUs of one type, or of all.
+
+    Attributes:
+        kept: What guaranteed shares of others have taken off the limit.
+    """
 
     whose: str
     limit: Limit
     gpu_type: str = ""
+    kept: Amounts = NOTHING
+
+    def without(self, kept: Amounts) -> "_Bound":
+        """Return what of it is left beside what is kept for others."""
+        left = self.limit.plus(kept, times=-1).at_least(NOTHING)
+        return self._replace(limit=left, kept=kept)
 
 
 def executor_problems(executors: int, quota: Quota) -> list[Violation]:
@@ -101,11 +114,13 @@ def fit_problems(
 
 
 def _bounds(subjects: Sequence[Subject], quota: Quota) -> Iterator[_Bound]:
+    kept = quota.kept.always_from(subjects)
+    never = Amounts(**{each.column: kept[each] for each in ASKED})
     yield _Bound("that one task may use", quota.per_task)
     for subject in subjects:
-        whose, limit = _may_use(subject), limit_of(subject, quota)
-        yield _Bound(whose, limit, subject.gpu_type)
-    yield _Bound(_THERE_IS, quota.capacity)
+        bound = _Bound(_may_use(subject), limit_of(subject, quota), subject.gpu_type)
+        yield bound.without(never) if subject == EVERYBODY else bound
+    yield _Bound(_THERE_IS, quota.capacity).without(never)
     if gpu_type := gpu_type_of(subjects):
         for whose, types in (
             ("that one task may use", quota.task.gpu_types),
@@ -145,7 +160,11 @@ def _too_large(
         whose = "that there are"
     if dimension is GPU:
         noun += format_gpu_type(bound.gpu_type)
-    return Violation(field.path, f"{asked} exceeds the {allowed} {noun} {whose}")
+    text = f"{asked} exceeds the {allowed} {noun} {whose}"
+    if bound.kept[dimension]:
+        kept = format_number(number(bound.kept[dimension]))
+        text += f" beside {kept} kept for guaranteed shares of others"
+    return Violation(field.path, text)
 
 
 def queue_problems(

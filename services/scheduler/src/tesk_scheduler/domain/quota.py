@@ -171,6 +171,44 @@ class Share:
 DEFAULT_SHARE = Share()
 
 
+class Kept:
+    """What guaranteed shares keep from all others.
+
+    Attributes:
+        of: By subject; those without are left out, and ``"*"`` cannot keep.
+    """
+
+    __slots__ = ("_totals", "of")
+
+    def __init__(self, shares: Mapping[Subject, Share]) -> None:
+        self.of = {
+            subject: share.kept
+            for subject, share in shares.items()
+            if subject.name != ANY_NAME and share.kept != NOTHING
+        }
+        self._totals: dict[SubjectKind, Amounts] = {}
+        for subject, kept in self.of.items():
+            total = self._totals.get(subject.kind, NOTHING)
+            self._totals[subject.kind] = total.plus(kept)
+
+    def always_from(self, subjects: Iterable[Subject]) -> Amounts:
+        """Return what a task of ``subjects`` can never have, whatever else runs.
+
+        What one task uses counts for its user and for its group: the more that all of
+        one kind keep, not the sum of both.
+        """
+        if not self.of:
+            return NOTHING
+        totals = dict(self._totals)
+        for each in subjects:
+            if each in self.of:
+                totals[each.kind] = totals[each.kind].plus(self.of[each], times=-1)
+        most = NOTHING
+        for total in totals.values():
+            most = most.at_least(total)
+        return most
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FairShare:
     """How past usage counts when owners compete.
@@ -256,6 +294,7 @@ class Quota:
         defaults: What a task that does not say is charged, if one may have it.
         reserve_after: How long a task may be passed over before what it needs is
             reserved.
+        kept: By the shares; it follows from them.
     """
 
     everybody: Limit = NO_LIMIT
@@ -277,6 +316,11 @@ class Quota:
     node_reserve: Amounts = USUAL_NODE_RESERVE
     defaults: Demand = USUAL_DEFAULTS
     reserve_after: timedelta = timedelta(minutes=10)
+    kept: Kept = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Add up once what every submission and every round asks for."""
+        object.__setattr__(self, "kept", Kept(self.shares))
 
     @property
     def default_demand(self) -> Demand:
