@@ -136,6 +136,21 @@ def test_attempts_and_what_is_left_of_them_are_known(used: SqlTaskStore) -> None
     assert used.count_unreleased() == 2
 
 
+def test_tasks_in_progress_that_nobody_has_are_listed(
+    used: SqlTaskStore, url: str
+) -> None:
+    none = used.stranded(9)
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE task SET state = 4 WHERE id <> 't-4'"))
+    engine.dispose()
+
+    # The attempts of the others are not released.
+    assert none == []
+    assert [record.id for record in used.stranded(9)] == ["t-1"]
+    assert used.stranded(0) == []
+
+
 def test_tasks_are_counted_that_ended_before(used: SqlTaskStore) -> None:
     assert used.count_expired(NOON + timedelta(seconds=1)) == 1
     assert used.count_expired(NOON) == 0

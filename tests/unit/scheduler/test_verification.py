@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,16 +22,22 @@ from tesk_model.names import Attempt
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.kubernetes.task_objects import ClusterTaskObjects
+from tesk_scheduler.adapters.store.schema import STATE_NUMBERS
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.attempt_rules import AttemptRules
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
+from tesk_scheduler.domain.quota import EVERYBODY, Limit, Usage
 from tesk_scheduler.domain.transitions import admitted, with_state
 from tesk_scheduler.domain.verification import FindingKind, is_left_over
 from tesk_scheduler.ports.launcher import LaunchError
 from tesk_scheduler.ports.store import Transaction
 from tesk_scheduler.ports.task_objects import NoTaskObjects, TaskObjects
+from tesk_scheduler.usecases.admin.stranded_tasks import StrandedTasks
 from tesk_scheduler.usecases.admin.verification import Verification
+from tesk_scheduler.usecases.notifier import LeaderWakeup
 
+RULES = AttemptRules(most_of=lambda _: Limit())
 COLUMNS = [each.column for each in DIMENSIONS]
 OWNERS = ["alice", "bob", "eve"]
 STATES = [TaskState.QUEUED, TaskState.INITIALIZING, TaskState.RUNNING]
@@ -78,11 +85,15 @@ def verification(
     launcher: FakeLauncher | None = None,
     objects: TaskObjects | None = None,
 ) -> Verification:
+    clock = FrozenClock(NOON)
     return Verification(
         store=store,
         launcher=launcher or FakeLauncher(),
         objects=objects or NoTaskObjects(),
-        clock=FrozenClock(NOON),
+        clock=clock,
+        stranded=StrandedTasks(
+            store=store, clock=clock, rules=lambda: RULES, leader=LeaderWakeup()
+        ),
     )
 
 
@@ -168,6 +179,47 @@ def test_any_wrong_counter_is_found_and_repaired(
         for subject, used in store.usage_of_all().items():
             assert used == right.get(subject, used)
             assert subject in right or not any(used)
+
+
+STRANDED = {
+    TaskState.INITIALIZING: TaskState.QUEUED,
+    TaskState.RUNNING: TaskState.QUEUED,
+    TaskState.CANCELING: TaskState.CANCELED,
+}
+
+
+@pytest.mark.parametrize(("state", "want"), STRANDED.items(), ids=list(STRANDED))
+def test_a_task_in_progress_that_nobody_has_is_freed(
+    tmp_path: Path, state: TaskState, want: TaskState
+) -> None:
+    with opened(tmp_path) as (store, url):
+        fill(store, [("alice", "g", TaskState.QUEUED, 1)])
+        strand(url, state)
+        check = verification(store)
+
+        found = check.verify("ada", fix=False, cluster=False)
+        fixed = check.verify("ada", fix=True, cluster=False)
+
+        kinds = {each.kind for each in found}
+        assert kinds == {FindingKind.USAGE, FindingKind.TASK_STRANDED}
+        assert fixed == [replace(each, fixed=True) for each in found]
+        assert check.verify("ada", fix=False, cluster=False) == []
+        record = store.record(TaskId("t-0"))
+        assert record is not None
+        assert record.state is want
+        queued = int(want is TaskState.QUEUED)
+        assert store.usage_of_all()[EVERYBODY] == Usage(queued=queued)
+        assert len(store.queues(9)) == queued
+
+
+def strand(url: str, state: TaskState) -> None:
+    """Put all tasks into a state behind the store's back."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE task SET state = :state"), {"state": STATE_NUMBERS[state]}
+        )
+    engine.dispose()
 
 
 LEFT = {

@@ -25,6 +25,7 @@ from tesk_scheduler.usecases.admin.holding import Holding
 from tesk_scheduler.usecases.admin.priorities import Priorities
 from tesk_scheduler.usecases.admin.quota_view import QuotaView
 from tesk_scheduler.usecases.admin.requeueing import Requeueing
+from tesk_scheduler.usecases.admin.stranded_tasks import StrandedTasks
 from tesk_scheduler.usecases.admin.taskmasters import Taskmasters
 from tesk_scheduler.usecases.admin.verification import Verification
 from tesk_scheduler.usecases.call_cache import CallCache
@@ -167,6 +168,9 @@ def _admin(
                 launcher=launcher,
                 objects=dependencies.task_objects,
                 clock=clock,
+                stranded=StrandedTasks(
+                    store=store, clock=clock, rules=rules, leader=notifier.leader
+                ),
             ),
             exporting=Exporting(store=store, observer=dependencies.observer),
             importing=Importing(store=store),

@@ -6,16 +6,22 @@ from datetime import datetime
 from enum import StrEnum
 
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
+from tesk_model.states import TaskState
+from tesk_scheduler.domain.deadlines import TimeLimits, with_due
 from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.limits import format_subject
 from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord
+from tesk_scheduler.domain.transitions import requeued, with_state
 
 
 class FindingKind(StrEnum):
     """The kinds of disagreement."""
 
     USAGE = "USAGE"
+    TASK_STRANDED = "TASK_STRANDED"
     TASKMASTER_UNKNOWN = "TASKMASTER_UNKNOWN"
     TASKMASTER_MISSING = "TASKMASTER_MISSING"
     OBJECT_LEFT = "OBJECT_LEFT"
@@ -78,6 +84,32 @@ def _differences(before: Usage, after: Usage) -> list[str]:
         for each in DIMENSIONS
         if before[each] != after[each]
     ]
+
+
+STRANDED_LINE = "an operator freed the task: it was in progress, and nothing had it"
+
+
+def is_stranded(record: TaskRecord) -> bool:
+    """Tell whether a task is in progress without an attempt that could go on or end."""
+    return record.state in ACTIVE_STATES and record.released
+
+
+def freed(record: TaskRecord, limits: TimeLimits, now: datetime) -> TaskRecord:
+    """Queue a stranded task again; one that was to be canceled is."""
+    if record.state is TaskState.CANCELING:
+        return with_state(record, TaskState.CANCELED, now, cause=ReasonCode.CANCELED)
+    return with_due(requeued(record, now).replaced(taskmaster=None), limits)
+
+
+def stranded_finding(record: TaskRecord) -> Finding:
+    """Describe a stranded task."""
+    ends = record.state is TaskState.CANCELING
+    return Finding(
+        kind=FindingKind.TASK_STRANDED,
+        name=record.id,
+        text=f"it is {record.state.value}, and its attempt is released or never was",
+        repair="end it as canceled" if ends else "put it back into the queue",
+    )
 
 
 def unknown_taskmasters(

@@ -8,6 +8,7 @@ from tesk_model.reasons import ReasonCode
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.holds import Hold
 from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import TaskRecord
 
 
 class ExportPart(NamedTuple):
@@ -87,6 +88,9 @@ class AdminReads(Protocol):
 
     def recounted(self) -> tuple[Mapping[Subject, Usage], Mapping[Subject, Usage]]:
         """Read as ``AdminChanges.recount``, without locks; both at one moment."""
+
+    def stranded(self, limit: int) -> list[TaskRecord]:
+        """List tasks in progress whose attempt is released, up to ``limit``."""
 
     def count_unreleased(self) -> int:
         """Count attempts of which something may be left."""

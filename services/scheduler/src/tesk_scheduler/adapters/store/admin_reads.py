@@ -9,14 +9,24 @@ from sqlalchemy import Connection, func, select
 from tesk_model.task import TaskId
 from tesk_scheduler.adapters.store import exports, holds, recount
 from tesk_scheduler.adapters.store.queries import UNRELEASED
-from tesk_scheduler.adapters.store.schema import TASK
+from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
+from tesk_scheduler.adapters.store.schema import STATE_NUMBERS, TASK
 from tesk_scheduler.adapters.store.times import micros
 from tesk_scheduler.domain.holds import Hold
 from tesk_scheduler.domain.quota import Subject, Usage
+from tesk_scheduler.domain.records import ACTIVE_STATES, TaskRecord
 from tesk_scheduler.ports.admin_store import ExportPart
 
 _C = TASK.c
 _COUNT = select(func.count()).select_from(TASK)
+_STRANDED = (
+    select(*RECORD_COLUMNS)
+    .where(
+        _C.state.in_([STATE_NUMBERS[state] for state in ACTIVE_STATES]),
+        _C.released.is_(True),
+    )
+    .order_by(_C.seq)
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -37,6 +47,13 @@ class SqlAdminReads:
     def recounted(self) -> tuple[Mapping[Subject, Usage], Mapping[Subject, Usage]]:
         """Count and read in one snapshot."""
         return self._read(recount.recount, at_one_moment=True)
+
+    def stranded(self, limit: int) -> list[TaskRecord]:
+        """Read by the index of states."""
+        query = _STRANDED.limit(limit)
+        return self._read(
+            lambda connection: list(map(record_of, connection.execute(query)))
+        )
 
     def count_unreleased(self) -> int:
         """Count by the index of what is not released."""

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from tesk_model.errors import ConflictError, InvalidRequestError, Violation
+from tesk_scheduler.domain.occurrences import OperatorActed
 from tesk_scheduler.domain.quota import EVERYBODY, Subject
+from tesk_scheduler.domain.verification import Finding
 from tesk_scheduler.ports.store import TaskStore
 
 MAX_TASKS = 200
@@ -51,6 +53,16 @@ def present_epoch(store: TaskStore) -> int:
     if leader is None:
         raise ConflictError("no scheduler leads yet")
     return leader.epoch
+
+
+def repaired(operator: str, finding: Finding) -> OperatorActed:
+    """Return that a finding is repaired, for the audit log."""
+    return OperatorActed(
+        operator=operator,
+        action="verify",
+        target=finding.name,
+        detail=f"{finding.kind.value}: {finding.text}; {finding.repair}",
+    )
 
 
 def target_of(subject: Subject) -> str:

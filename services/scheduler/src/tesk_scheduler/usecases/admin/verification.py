@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
-from tesk_scheduler.domain.occurrences import OperatorActed
 from tesk_scheduler.domain.quota import Usage
 from tesk_scheduler.domain.verification import (
     Finding,
@@ -28,7 +27,12 @@ from tesk_scheduler.ports.task_objects import (
     TaskObject,
     TaskObjects,
 )
-from tesk_scheduler.usecases.admin.checks import check_operator, present_epoch
+from tesk_scheduler.usecases.admin.checks import (
+    check_operator,
+    present_epoch,
+    repaired,
+)
+from tesk_scheduler.usecases.admin.stranded_tasks import StrandedTasks
 
 _TASKS_AT_ONCE = 500
 Repair = Callable[[], None]
@@ -36,12 +40,17 @@ Repair = Callable[[], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """Finds disagreements."""
+    """Finds disagreements.
+
+    Attributes:
+        stranded: Finds tasks that nobody has.
+    """
 
     store: TaskStore
     launcher: TaskmasterLauncher
     objects: TaskObjects
     clock: Clock
+    stranded: StrandedTasks
 
     def verify(self, operator: str, *, fix: bool, cluster: bool) -> list[Finding]:
         """Return what was found; with ``fix``, after its repair.
@@ -56,7 +65,9 @@ class Verification:
             ConflictError: Another scheduler leads now; repairs before that were done.
         """
         check_operator(operator)
+        # Counters first: they are changed from what the tasks use.
         findings = self._usage(operator, fix=fix)
+        findings += self.stranded.verify(operator, fix=fix)
         if cluster:
             fence = (
                 _Fence(self.store, operator, present_epoch(self.store)) if fix else None
@@ -77,7 +88,7 @@ class Verification:
             tx.set_usage({each: counted.get(each, Usage()) for each in right})
             findings = usage_findings(right, counters)
             for finding in findings:
-                tx.announce(_acted(operator, finding))
+                tx.announce(repaired(operator, finding))
             return findings
 
         return [replace(each, fixed=True) for each in self.store.write(repair)]
@@ -140,7 +151,7 @@ class _Fence:
 
         def announce(tx: Transaction) -> None:
             tx.check_epoch(self.epoch)
-            tx.announce(_acted(self.operator, finding))
+            tx.announce(repaired(self.operator, finding))
 
         self.store.write(announce)
 
@@ -158,12 +169,3 @@ def _repaired(finding: Finding, fence: _Fence | None, repair: Repair) -> Finding
 
 def _not_checked(what: str, why: str) -> Finding:
     return Finding(kind=FindingKind.NOT_CHECKED, name=what, text=why)
-
-
-def _acted(operator: str, finding: Finding) -> OperatorActed:
-    return OperatorActed(
-        operator=operator,
-        action="verify",
-        target=finding.name,
-        detail=f"{finding.kind.value}: {finding.text}; {finding.repair}",
-    )
