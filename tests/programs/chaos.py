@@ -22,8 +22,8 @@ from tesk_model.states import TaskState
 from tesk_runtime.rpc.channel import open_channel
 from tesk_runtime.rpc.status import invoke
 from tesk_scheduler.adapters.store import schema
-from tesk_scheduler.adapters.store.queries import read_usage
 from tesk_scheduler.adapters.store.rows import RECORD_COLUMNS, record_of
+from tesk_scheduler.adapters.store.usage_reads import read_counters
 from tesk_scheduler.domain.accounting import charge
 from tesk_scheduler.domain.quota import Amounts, Subject
 from tesk_scheduler.domain.records import TaskRecord
@@ -207,7 +207,7 @@ class Chaos:
             # A server may still commit what a scheduler sent before it died.
             engine = engine.execution_options(isolation_level="REPEATABLE READ")
         with engine.connect() as connection:
-            usage = read_usage(connection)
+            usage = read_counters(connection).usage
             rows = connection.execute(select(*RECORD_COLUMNS)).all()
         engine.dispose()
         counted: dict[Subject, Amounts] = {}

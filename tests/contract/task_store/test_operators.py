@@ -5,14 +5,16 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, insert, text
 
 from builders.scheduler_tasks import NOON, make_demand, make_new_task
 from tesk_model.quantities import ByteCount
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId
+from tesk_scheduler.adapters.store.schema import USAGE
 from tesk_scheduler.adapters.store.store import SqlTaskStore
+from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.holds import Hold
 from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
@@ -127,6 +129,57 @@ def test_counters_are_replaced(used: SqlTaskStore, url: str) -> None:
 
     assert list(wrong) == [Subject(SubjectKind.GROUP, "g"), ALICE]
     assert not usage_differences(*used.recounted())
+
+
+UNREADABLE = {
+    "an unknown kind": ("galaxy", "alice"),
+    "a name that is no JSON": ("all", "x"),
+    "a name that is no list": ("all", "7"),
+    "too short a name": ("all", '["user"]'),
+    "an unknown kind in the name": ("all", '["galaxy", "alice", ""]'),
+    "a name that is no text": ("all", '["namespace", 7, [1]]'),
+    "another spelling of what has a row": ("all", '["user", "alice", ""]'),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), UNREADABLE.values(), ids=UNREADABLE)
+def test_a_counter_of_no_subject_is_left_out_until_it_is_deleted(
+    used: SqlTaskStore,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    name: str,
+) -> None:
+    right = used.usage_of_all()
+    _insert_counter(url, kind, name)
+
+    assert used.usage_of_all() == used.usage_of_all() == right
+    assert used.recounted()[1] == used.write(lambda tx: tx.recount())[1] == right
+    assert used.unreadable_usage() == [f"{kind} {name}"]
+    assert len(caplog.records) == 1
+    assert used.write(lambda tx: tx.delete_unreadable_usage()) == [f"{kind} {name}"]
+    assert used.unreadable_usage() == []
+    assert used.usage_of_all() == right
+
+
+def test_the_counters_of_who_uses_nothing_are_deleted(
+    used: SqlTaskStore, url: str
+) -> None:
+    _insert_counter(url, "user", "ghost")
+
+    ghost = Subject(SubjectKind.USER, "ghost")
+    used.write(lambda tx: tx.set_usage({ghost: Usage(), EVERYBODY: Usage()}))
+
+    assert ghost not in used.usage_of_all()
+    assert used.usage_of_all()[EVERYBODY] == Usage()
+
+
+def _insert_counter(url: str, kind: str, name: str) -> None:
+    values = {each.column: 1 for each in DIMENSIONS} | {"kind": kind, "name": name}
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(insert(USAGE).values(values))
+    engine.dispose()
 
 
 def test_attempts_and_what_is_left_of_them_are_known(used: SqlTaskStore) -> None:

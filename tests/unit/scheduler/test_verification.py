@@ -181,6 +181,25 @@ def test_any_wrong_counter_is_found_and_repaired(
             assert subject in right or not any(used)
 
 
+def test_a_counter_that_cannot_be_read_is_named_and_deleted(tmp_path: Path) -> None:
+    with opened(tmp_path) as (store, url):
+        fill(store, [("alice", "g", TaskState.RUNNING, 1)])
+        right = store.usage_of_all()
+        corrupt(url, [(("galaxy", "x"), "running", 1), (("user", "x"), "running", 1)])
+        check = verification(store)
+
+        found = check.verify("ada", fix=False, cluster=False)
+        fixed = check.verify("ada", fix=True, cluster=False)
+
+        assert [(each.kind, each.name) for each in found] == [
+            (FindingKind.USAGE, "x"),
+            (FindingKind.USAGE_UNREADABLE, "galaxy x"),
+        ]
+        assert fixed == [replace(each, fixed=True) for each in found]
+        assert check.verify("ada", fix=False, cluster=False) == []
+        assert store.usage_of_all() == right
+
+
 STRANDED = {
     TaskState.INITIALIZING: TaskState.QUEUED,
     TaskState.RUNNING: TaskState.QUEUED,

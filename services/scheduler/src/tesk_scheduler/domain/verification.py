@@ -21,6 +21,7 @@ class FindingKind(StrEnum):
     """The kinds of disagreement."""
 
     USAGE = "USAGE"
+    USAGE_UNREADABLE = "USAGE_UNREADABLE"
     TASK_STRANDED = "TASK_STRANDED"
     TASKMASTER_UNKNOWN = "TASKMASTER_UNKNOWN"
     TASKMASTER_MISSING = "TASKMASTER_MISSING"
@@ -75,6 +76,16 @@ def usage_findings(
         )
         for subject, usage in right.items()
     ]
+
+
+def unreadable_finding(name: str) -> Finding:
+    """Describe a counter that is of no subject."""
+    return Finding(
+        kind=FindingKind.USAGE_UNREADABLE,
+        name=name,
+        text="a counter has this key, which no user, group or namespace can have",
+        repair="delete it",
+    )
 
 
 def _differences(before: Usage, after: Usage) -> list[str]:

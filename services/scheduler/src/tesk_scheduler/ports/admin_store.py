@@ -57,7 +57,13 @@ class AdminChanges(Protocol):
         """
 
     def set_usage(self, usage: Mapping[Subject, Usage]) -> None:
-        """Replace counters; those of ``recount`` are locked."""
+        """Replace counters; those of ``recount`` are locked.
+
+        Those of who uses nothing are deleted.
+        """
+
+    def delete_unreadable_usage(self) -> list[str]:
+        """Delete the counters of no subject; return them as ``unreadable_usage``."""
 
     def count_tasks(self, limit: int) -> int:
         """Count tasks, up to ``limit``."""
@@ -88,6 +94,9 @@ class AdminReads(Protocol):
 
     def recounted(self) -> tuple[Mapping[Subject, Usage], Mapping[Subject, Usage]]:
         """Read as ``AdminChanges.recount``, without locks; both at one moment."""
+
+    def unreadable_usage(self) -> list[str]:
+        """Describe counters that are of no subject of this release, by their keys."""
 
     def stranded(self, limit: int) -> list[TaskRecord]:
         """List tasks in progress whose attempt is released, up to ``limit``."""

@@ -253,7 +253,7 @@ class TaskStore(AdminReads, CallReads, LoadReads, WaitReads, Protocol):
         """Read since when the first waiting task waits and the first to end has ended."""
 
     def usage_of_all(self) -> dict[Subject, Usage]:
-        """Read every counter."""
+        """Read every counter; those that are of no subject are left out."""
 
     def usage_history(self) -> History:
         """Read what users and groups have used before."""

@@ -72,6 +72,10 @@ class SqlAdminChanges(SqlCallChanges):
         """Update or insert."""
         recount.set_usage(self._connection, usage)
 
+    def delete_unreadable_usage(self) -> list[str]:
+        """Read, and delete by key."""
+        return recount.delete_unreadable(self._connection)
+
     def count_tasks(self, limit: int) -> int:
         """Count no more than needed."""
         some = select(_C.seq).limit(limit).subquery()

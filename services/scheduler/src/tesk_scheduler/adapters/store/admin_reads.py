@@ -48,6 +48,10 @@ class SqlAdminReads:
         """Count and read in one snapshot."""
         return self._read(recount.recount, at_one_moment=True)
 
+    def unreadable_usage(self) -> list[str]:
+        """Read all keys."""
+        return self._read(recount.unreadable)
+
     def stranded(self, limit: int) -> list[TaskRecord]:
         """Read by the index of states."""
         query = _STRANDED.limit(limit)

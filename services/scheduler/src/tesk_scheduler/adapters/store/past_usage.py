@@ -18,6 +18,7 @@ from tesk_scheduler.domain.usage_history import History, HistoryChange, PastUsag
 
 _C = USAGE_HISTORY.c
 _COLUMNS = frozenset(each.column for each in DIMENSIONS)
+_KINDS = frozenset(kind.value for kind in SubjectKind)
 # Parameters of one statement are limited.
 _AT_ONCE = 500
 
@@ -26,10 +27,11 @@ _ALL = select(USAGE_HISTORY)
 
 
 def read_history(connection: Connection) -> History:
-    """Read all rows."""
+    """Read all rows; those of kinds that a later release has are left out."""
     return {
         Subject(SubjectKind(row.kind), row.name): _past_of(row)
         for row in connection.execute(_ALL)
+        if row.kind in _KINDS
     }
 
 

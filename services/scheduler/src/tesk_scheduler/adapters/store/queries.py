@@ -1,6 +1,5 @@
 """Defines queries that both readers and transactions use."""
 
-from collections.abc import Collection
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import attrgetter
@@ -16,7 +15,6 @@ from sqlalchemy import (
     func,
     select,
     true,
-    tuple_,
 )
 
 from tesk_model.names import Attempt
@@ -39,12 +37,10 @@ from tesk_scheduler.adapters.store.schema import (
     USAGE,
 )
 from tesk_scheduler.adapters.store.times import from_micros, from_micros_or_none
-from tesk_scheduler.adapters.store.usage_keys import subject_of, usage_key
-from tesk_scheduler.domain.dimensions import DIMENSIONS
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.leadership import Leadership
 from tesk_scheduler.domain.queues import QueuedTask
-from tesk_scheduler.domain.quota import Subject, SubjectKind, Usage
+from tesk_scheduler.domain.quota import SubjectKind
 from tesk_scheduler.domain.records import (
     AssignedAttempt,
     Oldest,
@@ -91,9 +87,6 @@ _UNASSIGNED = DriverStatement(
         .order_by(_C.seq)
     )
 )
-_USAGE = select(
-    USAGE.c.kind, USAGE.c.name, *(USAGE.c[each.column] for each in DIMENSIONS)
-).order_by(USAGE.c.kind, USAGE.c.name)
 _OWNERS = (
     select(USAGE.c.name)
     .where(USAGE.c.kind == SubjectKind.USER.value, USAGE.c.queued > 0)
@@ -145,25 +138,6 @@ def read_oldest(connection: Connection) -> Oldest:
         queued_at=from_micros_or_none(connection.scalar(_FIRST_QUEUED)),
         ended_at=from_micros_or_none(connection.scalar(_FIRST_ENDED)),
     )
-
-
-def read_usage(
-    connection: Connection,
-    subjects: Collection[Subject] | None = None,
-    *,
-    lock: bool = False,
-) -> dict[Subject, Usage]:
-    """Read counters: of ``subjects``, or all there are."""
-    query: Select[Any] = _USAGE
-    if subjects is not None:
-        keys = [tuple(usage_key(subject)) for subject in subjects]
-        query = query.where(tuple_(USAGE.c.kind, USAGE.c.name).in_(keys))
-    if lock:
-        query = query.with_for_update()
-    return {
-        subject_of(kind, name): Usage.of(counters)
-        for kind, name, *counters in connection.execute(query)
-    }
 
 
 def read_taskmasters(

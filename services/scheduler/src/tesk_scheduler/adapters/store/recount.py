@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from tesk_model.states import TaskState
 from tesk_scheduler.adapters.store import statements
-from tesk_scheduler.adapters.store.queries import read_usage
 from tesk_scheduler.adapters.store.rows import charged_of
 from tesk_scheduler.adapters.store.schema import STATE_NUMBERS, STATES, TASK, USAGE
 from tesk_scheduler.adapters.store.usage_keys import usage_key
+from tesk_scheduler.adapters.store.usage_reads import read_counters
 from tesk_scheduler.domain.accounting import charge
 from tesk_scheduler.domain.dimensions import ASKED
 from tesk_scheduler.domain.quota import EVERYBODY, Amounts, Demand, Subject, Usage
@@ -35,7 +35,7 @@ Counted = tuple[Mapping[Subject, Usage], Mapping[Subject, Usage]]
 
 def recount(connection: Connection) -> Counted:
     """Count, and read the counters; each with one statement."""
-    counters = read_usage(connection)
+    counters = read_counters(connection).usage
     return _by_tasks(connection), counters
 
 
@@ -47,14 +47,31 @@ def lock_counters(connection: Connection) -> None:
 
 
 def set_usage(connection: Connection, usage: Mapping[Subject, Usage]) -> None:
-    """Replace counters."""
+    """Replace counters; who uses nothing needs no row."""
     by_key = sorted((usage_key(subject), used) for subject, used in usage.items())
     for key, used in by_key:
         where = (USAGE.c.kind == key.kind, USAGE.c.name == key.name)
+        if not any(used) and key != usage_key(EVERYBODY):
+            connection.execute(delete(USAGE).where(*where))
+            continue
         changed = connection.execute(update(USAGE).where(*where).values(used.named()))
         if not changed.rowcount:
             row = key._asdict() | used.named()
             statements.ADD_USAGE.run_all(connection, [row])
+
+
+def unreadable(connection: Connection) -> list[str]:
+    """Describe the counters of no subject."""
+    return [key.told for key in read_counters(connection).unreadable]
+
+
+def delete_unreadable(connection: Connection) -> list[str]:
+    """Delete the counters of no subject, and describe them."""
+    keys = read_counters(connection).unreadable
+    for key in keys:
+        where = (USAGE.c.kind == key.kind, USAGE.c.name == key.name)
+        connection.execute(delete(USAGE).where(*where))
+    return [key.told for key in keys]
 
 
 def _by_tasks(connection: Connection) -> Mapping[Subject, Usage]:

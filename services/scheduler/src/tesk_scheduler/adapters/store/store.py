@@ -33,6 +33,7 @@ from tesk_scheduler.adapters.store.transaction import (
     Written,
     finish_transaction,
 )
+from tesk_scheduler.adapters.store.usage_reads import UnreadableUsage, read_counters
 from tesk_scheduler.adapters.store.wait_reads import SqlWaitReads
 from tesk_scheduler.adapters.store.webhooks import SqlDeliveries
 from tesk_scheduler.adapters.store.writer import Writer, as_tesk_error
@@ -98,6 +99,7 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads, SqlWaitReads):
         self._observer = observer or NoObserver()
         self._probe_timeout = probe_timeout
         self._file = DatabaseFile(engines.path) if engines.path else None
+        self._unreadable_usage = UnreadableUsage()
         self._writer = self._new_writer()
         self._lead_writer = self._writer if engines.exclusive else self._new_writer()
 
@@ -222,8 +224,10 @@ class SqlTaskStore(SqlCallReads, SqlLoadReads, SqlWaitReads):
         return self._read(queries.read_oldest)
 
     def usage_of_all(self) -> dict[Subject, Usage]:
-        """Read every counter."""
-        return self._read(queries.read_usage)
+        """Read every counter; one that cannot be read must not stop everybody."""
+        usage, unreadable = self._read(read_counters)
+        self._unreadable_usage.warn(unreadable)
+        return usage
 
     def usage_history(self) -> History:
         """Read every row."""

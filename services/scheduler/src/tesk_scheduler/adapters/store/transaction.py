@@ -17,7 +17,6 @@ from tesk_scheduler.adapters.store.queries import (
     UNRELEASED,
     read_taskmaster,
     read_taskmasters,
-    read_usage,
 )
 from tesk_scheduler.adapters.store.rows import (
     reason_of,
@@ -31,6 +30,7 @@ from tesk_scheduler.adapters.store.schema import (
 from tesk_scheduler.adapters.store.state_changes import write_changes
 from tesk_scheduler.adapters.store.times import from_micros, micros
 from tesk_scheduler.adapters.store.usage_keys import usage_key
+from tesk_scheduler.adapters.store.usage_reads import read_usage
 from tesk_scheduler.domain.fleet import Taskmaster
 from tesk_scheduler.domain.occurrences import Occurrence, occurrences_of
 from tesk_scheduler.domain.quota import Subject, Usage

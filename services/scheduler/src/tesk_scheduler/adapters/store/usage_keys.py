@@ -10,12 +10,19 @@ from typing import NamedTuple
 
 from tesk_scheduler.domain.quota import Subject, SubjectKind
 
+_TOLD_LENGTH = 100
+
 
 class UsageKey(NamedTuple):
     """The primary key of a row."""
 
     kind: str
     name: str
+
+    @property
+    def told(self) -> str:
+        """As it is told to operators."""
+        return f"{self.kind} {self.name}"[:_TOLD_LENGTH]
 
 
 def usage_key(subject: Subject) -> UsageKey:
@@ -25,9 +32,21 @@ def usage_key(subject: Subject) -> UsageKey:
     return UsageKey(subject.kind.value, subject.name)
 
 
-def subject_of(kind: str, name: str) -> Subject:
-    """Return the subject of a key."""
-    if name and kind == SubjectKind.ALL:
-        kind, name, gpu_type = json.loads(name)
-        return Subject(SubjectKind(kind), name, gpu_type)
-    return Subject(SubjectKind(kind), name)
+def subject_of(kind: str, name: str) -> Subject | None:
+    """Return the subject of a key; None: no subject of this release has it."""
+    try:
+        if name and kind == SubjectKind.ALL:
+            return _further_subject(name)
+        return Subject(SubjectKind(kind), name)
+    except ValueError:
+        return None
+
+
+def _further_subject(text: str) -> Subject | None:
+    match json.loads(text):
+        case [str(kind), str(name), str(gpu_type)]:
+            subject = Subject(SubjectKind(kind), name, gpu_type)
+            # Another spelling would be counted for a subject that has its own row.
+            return subject if usage_key(subject).name == text else None
+        case _:
+            return None

@@ -16,6 +16,7 @@ from tesk_scheduler.domain.verification import (
     left_over_finding,
     missing_taskmasters,
     unknown_taskmasters,
+    unreadable_finding,
     usage_differences,
     usage_findings,
 )
@@ -67,6 +68,7 @@ class Verification:
         check_operator(operator)
         # Counters first: they are changed from what the tasks use.
         findings = self._usage(operator, fix=fix)
+        findings += self._unreadable(operator, fix=fix)
         findings += self.stranded.verify(operator, fix=fix)
         if cluster:
             fence = (
@@ -87,6 +89,19 @@ class Verification:
             right = usage_differences(counted, counters)
             tx.set_usage({each: counted.get(each, Usage()) for each in right})
             findings = usage_findings(right, counters)
+            for finding in findings:
+                tx.announce(repaired(operator, finding))
+            return findings
+
+        return [replace(each, fixed=True) for each in self.store.write(repair)]
+
+    def _unreadable(self, operator: str, *, fix: bool) -> list[Finding]:
+        names = self.store.unreadable_usage()
+        if not fix or not names:
+            return list(map(unreadable_finding, names))
+
+        def repair(tx: Transaction) -> list[Finding]:
+            findings = list(map(unreadable_finding, tx.delete_unreadable_usage()))
             for finding in findings:
                 tx.announce(repaired(operator, finding))
             return findings
