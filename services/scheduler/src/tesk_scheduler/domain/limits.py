@@ -64,6 +64,8 @@ class _Bound(NamedTuple):
 
     def without(self, kept: Amounts) -> "_Bound":
         """Return what of it is left beside what is kept for others."""
+        if kept == NOTHING:
+            return self
         left = self.limit.plus(kept, times=-1).at_least(NOTHING)
         return self._replace(limit=left, kept=kept)
 
@@ -115,12 +117,11 @@ def fit_problems(
 
 def _bounds(subjects: Sequence[Subject], quota: Quota) -> Iterator[_Bound]:
     kept = quota.kept.always_from(subjects)
-    never = Amounts(**{each.column: kept[each] for each in ASKED})
     yield _Bound("that one task may use", quota.per_task)
     for subject in subjects:
         bound = _Bound(_may_use(subject), limit_of(subject, quota), subject.gpu_type)
-        yield bound.without(never) if subject == EVERYBODY else bound
-    yield _Bound(_THERE_IS, quota.capacity).without(never)
+        yield bound.without(kept) if subject == EVERYBODY else bound
+    yield _Bound(_THERE_IS, quota.capacity).without(kept)
     if gpu_type := gpu_type_of(subjects):
         for whose, types in (
             ("that one task may use", quota.task.gpu_types),

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple, Self
 
 from tesk_model.quantities import GIB
-from tesk_scheduler.domain.dimensions import DIMENSIONS
+from tesk_scheduler.domain.dimensions import ASKED, DIMENSIONS
 
 ANY_NAME = "*"
 
@@ -178,7 +178,7 @@ class Kept:
         of: By subject; those without are left out, and ``"*"`` cannot keep.
     """
 
-    __slots__ = ("_totals", "of")
+    __slots__ = ("_always", "_totals", "of")
 
     def __init__(self, shares: Mapping[Subject, Share]) -> None:
         self.of = {
@@ -188,25 +188,31 @@ class Kept:
         }
         self._totals: dict[SubjectKind, Amounts] = {}
         for subject, kept in self.of.items():
+            asked = Amounts(**{each.column: kept[each] for each in ASKED})
             total = self._totals.get(subject.kind, NOTHING)
-            self._totals[subject.kind] = total.plus(kept)
+            self._totals[subject.kind] = total.plus(asked)
+        self._always = _largest(self._totals.values())
 
     def always_from(self, subjects: Iterable[Subject]) -> Amounts:
-        """Return what a task of ``subjects`` can never have, whatever else runs.
+        """Return what a task of ``subjects`` can never ask for, whatever else runs.
 
         What one task uses counts for its user and for its group: the more that all of
         one kind keep, not the sum of both.
         """
-        if not self.of:
-            return NOTHING
+        own = [each for each in subjects if each in self.of]
+        if not own:
+            return self._always
         totals = dict(self._totals)
-        for each in subjects:
-            if each in self.of:
-                totals[each.kind] = totals[each.kind].plus(self.of[each], times=-1)
-        most = NOTHING
-        for total in totals.values():
-            most = most.at_least(total)
-        return most
+        for each in own:
+            totals[each.kind] = totals[each.kind].plus(self.of[each], times=-1)
+        return _largest(totals.values())
+
+
+def _largest(amounts: Iterable[Amounts]) -> Amounts:
+    largest = NOTHING
+    for each in amounts:
+        largest = largest.at_least(each)
+    return largest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
