@@ -254,6 +254,16 @@ static bool take_stay(struct child *child, struct outcome *outcome)
     return true;
 }
 
+/* Pass on what was kept of the streams for too long; return for how many milliseconds
+ * nothing more needs to be, -1: for ever. */
+static int tick(struct child *child)
+{
+    bool output = marker_tick(&child->output.marker);
+    bool errors = marker_tick(&child->errors.marker);
+
+    return output || errors ? 1000 : -1;
+}
+
 /* Watch the child until it ends, or stays. */
 void watch_child(struct child *child, struct outcome *outcome)
 {
@@ -271,7 +281,7 @@ void watch_child(struct child *child, struct outcome *outcome)
                                  {.fd = child->may_stay ? child->channel : -1,
                                   .events = POLLIN}};
 
-        if (poll(ready, 4, -1) < 0)
+        if (poll(ready, 4, tick(child)) <= 0)
             continue;
         if (ready[3].revents != 0 && take_stay(child, outcome))
             break;

@@ -152,6 +152,6 @@ int main(int argc, char **argv)
     else
         run(&options, &outcome);
     code = report(&options, &outcome);
-    await_log_reader(options.end_mark, &outcome);
+    await_log_reader(&options, &outcome);
     return code;
 }

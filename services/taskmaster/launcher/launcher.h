@@ -49,6 +49,8 @@ struct options {
     const char *output; /* NULL: inherit, as for errors */
     const char *errors;
     const char *mark;   /* NULL: leave stderr alone */
+    const char *output_mark; /* of stdout that begins as a mark does */
+    const char *more_mark;   /* NULL: lines are not cut into pieces */
     const char *return_mark; /* NULL: leave "\r\n" alone in the log */
     const char *end_mark;    /* NULL: the end of a stream is not marked */
     const char *report; /* NULL: none */
@@ -103,15 +105,19 @@ struct outcome {
     long long logged_errors; /* without the launcher's messages */
 };
 
-/* Writes to fd with the mark before each line and the other between "\r" and
- * "\n"; a NULL mark is none. */
+/* Writes to fd with marks; a NULL one is none. */
 struct marker {
     int fd;
-    const char *mark;
-    const char *return_mark;
+    const char *mark;         /* before each line, or piece of one */
+    const char *literal_mark; /* before one that begins as a mark does */
+    const char *return_mark;  /* after a line that ends as "\r\n" or a mark does */
+    const char *more_mark;    /* after a piece that is not the last of its line */
     bool in_line;
-    bool after_return;
+    bool is_new; /* the piece has begun with the last write */
+    char last;   /* byte of the line, or of its piece */
     long long taken; /* bytes, without marks */
+    size_t piece;    /* bytes of the buffer's end that are not a whole one yet */
+    struct timespec kept_since;
     size_t used;
     char buffer[16384];
 };
@@ -138,6 +144,8 @@ struct child {
 
 enum { TURN_NAME_SIZE = 64 };
 
+enum { MARK_SIZE = 64 }; /* the longest of lines in pieces */
+
 /* The step's place in the order of steps. */
 struct turn {
     const char *name;
@@ -148,6 +156,7 @@ struct turn {
 
 /* message.c */
 void set_message_mark(const char *mark);
+void note_unfinished_line(void); /* of the log: the next message ends it first */
 void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool has_failed(void);
@@ -197,7 +206,7 @@ void drain(struct pump *pump);
 long long logged_bytes(const struct pump *pump); /* negative: not known */
 
 /* log.c */
-void await_log_reader(const char *mark, const struct outcome *outcome);
+void await_log_reader(const struct options *options, const struct outcome *outcome);
 
 /* inspect.c */
 long long print_occupied(const struct options *options); /* how many bytes */
@@ -206,7 +215,9 @@ long long print_occupied(const struct options *options); /* how many bytes */
 void check_requirements(const struct options *options);
 
 /* marks.c */
+struct marker make_marker(int fd, const struct options *options); /* of the log */
 void marker_write(struct marker *marker, const char *data, size_t size);
+bool marker_tick(struct marker *marker); /* whether more may be kept too long */
 void marker_finish(struct marker *marker);
 
 /* program.c */

@@ -68,10 +68,16 @@ static bool await_empty(time_t until)
     return true;
 }
 
-static void mark_end(int fd, const char *mark, bool printed)
+/* There is room: the pipe is empty. */
+static void mark_end(int fd, const struct options *options, bool printed)
 {
-    if (mark != NULL && printed && is_pipe(fd))
-        (void)write_all(fd, mark, strlen(mark)); /* there is room: it is empty */
+    const char *mark = options->end_mark;
+
+    if (mark == NULL || !printed || !is_pipe(fd))
+        return;
+    (void)write_all(fd, mark, strlen(mark));
+    if (options->more_mark != NULL) /* each line is whole */
+        (void)write_all(fd, "\n", 1);
 }
 
 static void await_second_pipe(const struct outcome *outcome)
@@ -84,7 +90,7 @@ static void await_second_pipe(const struct outcome *outcome)
         (void)pause_for(LEAST_NANOSECONDS + (long)printed * NANOSECONDS_A_BYTE);
 }
 
-void await_log_reader(const char *mark, const struct outcome *outcome)
+void await_log_reader(const struct options *options, const struct outcome *outcome)
 {
     struct timespec now;
     time_t until;
@@ -93,9 +99,9 @@ void await_log_reader(const char *mark, const struct outcome *outcome)
     until = now.tv_sec + MOST_SECONDS;
     if (!await_empty(until))
         return;
-    mark_end(STDOUT_FILENO, mark, outcome->logged_output != 0);
-    mark_end(STDERR_FILENO, mark,
+    mark_end(STDOUT_FILENO, options, outcome->logged_output != 0);
+    mark_end(STDERR_FILENO, options,
              outcome->logged_errors != 0 || message_bytes() > 0);
-    if (await_empty(until) && mark != NULL)
+    if (await_empty(until) && options->end_mark != NULL)
         await_second_pipe(outcome);
 }

@@ -14,10 +14,29 @@
 static const char *message_mark = "";
 static char kept_failure[2048];
 static long long written;
+static bool is_line_unfinished;
 
 void set_message_mark(const char *mark)
 {
     message_mark = mark;
+}
+
+void note_unfinished_line(void)
+{
+    is_line_unfinished = true;
+}
+
+/* End the line of the log's stderr that the command has left. */
+static void finish_line(void)
+{
+    char whole[512];
+    int length = snprintf(whole, sizeof whole, "%.400s\n", message_mark);
+
+    if (!is_line_unfinished)
+        return;
+    is_line_unfinished = false;
+    written++;
+    write_all(STDERR_FILENO, whole, (size_t)length);
 }
 
 static void escape(char *target, size_t size, const char *text)
@@ -45,6 +64,7 @@ static void say(char line[2048], const char *format, va_list arguments)
     char whole[2048 + 512];
     int length;
 
+    finish_line();
     vsnprintf(raw, sizeof raw, format, arguments);
     escape(line, 2048, raw);
     length = snprintf(whole, sizeof whole, "%.400slauncher: %s\n", message_mark, line);

@@ -121,6 +121,7 @@ static bool take_text(struct options *options, const char *name, const char *val
         {"--chdir", &options->directory},  {"--stdout", &options->output},
         {"--stderr", &options->errors},    {"--report", &options->report},
         {"--mark-stderr", &options->mark}, {"--mark-returns", &options->return_mark},
+        {"--mark-stdout", &options->output_mark}, {"--mark-more", &options->more_mark},
         {"--turns", &options->turns},      {"--turn", &options->turn},
         {"--then", &options->then},        {"--disk", &options->disk},
         {"--unless-failed", &options->needed}, {"--mark-end", &options->end_mark},
@@ -200,13 +201,35 @@ static bool check_turn(const struct options *options)
             return false;
     if (options->then != NULL &&
         (options->output != NULL || options->errors != NULL || options->mark != NULL ||
-         options->return_mark != NULL || options->end_mark != NULL)) {
+         options->output_mark != NULL || options->return_mark != NULL ||
+         options->end_mark != NULL)) {
         fail("option --then needs streams as they are");
         return false;
     }
     return is_step("--turn", options->turn) &&
            (options->then == NULL || is_step("--then", options->then)) &&
            (options->needed == NULL || is_step("--unless-failed", options->needed));
+}
+
+/* Pieces can be read only if all marks are there, and look alike at both ends. */
+static bool check_marks(const struct options *options)
+{
+    const char *marks[] = {options->more_mark, options->mark, options->output_mark,
+                           options->return_mark, options->end_mark};
+
+    if (options->more_mark == NULL && options->output_mark == NULL)
+        return true;
+    for (size_t at = 0; at < sizeof marks / sizeof *marks; at++) {
+        size_t length = marks[at] != NULL ? strlen(marks[at]) : 0;
+
+        if (marks[0] == NULL || length < 2 || length > MARK_SIZE ||
+            marks[at][0] != *marks[0] || marks[at][length - 1] != *marks[0]) {
+            fail("options --mark-more and --mark-stdout need all marks, of 2 to %d bytes "
+                 "that begin and end with the same one", MARK_SIZE);
+            return false;
+        }
+    }
+    return true;
 }
 
 bool parse_options(struct options *options, int argc, char **argv)
@@ -238,5 +261,5 @@ bool parse_options(struct options *options, int argc, char **argv)
         return false;
     }
     options->argv = argv + at + 1;
-    return check_turn(options);
+    return check_marks(options) && check_turn(options);
 }

@@ -41,12 +41,9 @@ bool open_pumps(struct child *child, struct streams *ends, const struct options 
     const bool shared = ends->errors >= 0 && ends->errors == ends->output;
 
     child->output = (struct pump){-1, -1, "stdout", options->output, true,
-                                  {.fd = STDOUT_FILENO}};
+                                  make_marker(STDOUT_FILENO, options)};
     child->errors = (struct pump){-1, -1, "stderr", options->errors, !shared,
-                                  {.fd = STDERR_FILENO}};
-    child->output.marker.return_mark = options->return_mark;
-    child->errors.marker.return_mark = options->return_mark;
-    child->errors.marker.mark = options->mark;
+                                  make_marker(STDERR_FILENO, options)};
     if ((ends->output >= 0 || marks) && !open_pump(&child->output, &ends->output))
         return false;
     if (shared)

@@ -143,17 +143,14 @@ static void close_output(int fd, const char *path, const char *name)
 void finish_streams(const struct streams *streams, const struct options *options,
                     struct outcome *outcome)
 {
-    const char *marks = options->return_mark;
-
     if (streams->output >= 0)
         outcome->logged_output +=
             log_tail(streams->output, options->log_limit,
-                     (struct marker){.fd = STDOUT_FILENO, .return_mark = marks});
+                     make_marker(STDOUT_FILENO, options));
     if (streams->errors >= 0 && streams->errors != streams->output) {
         outcome->logged_errors +=
             log_tail(streams->errors, options->log_limit,
-                     (struct marker){.fd = STDERR_FILENO, .mark = options->mark,
-                                     .return_mark = marks});
+                     make_marker(STDERR_FILENO, options));
         close_output(streams->errors, options->errors, "stderr");
     }
     if (streams->output >= 0)

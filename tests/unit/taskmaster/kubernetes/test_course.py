@@ -5,7 +5,7 @@ from fakes.taskmaster_reports import make_report
 from programs.waiting import eventually
 from taskmasters.attempts import ATTEMPT, NOTHING, SECOND, SOON, ClusterHarness
 from tesk_kubernetes.api import PODS
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
+from tesk_taskmaster.adapters.kubernetes.manifests.log_marks import STDERR_MARK
 from tesk_taskmaster.ports import Tails
 
 

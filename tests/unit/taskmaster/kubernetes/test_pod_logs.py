@@ -3,11 +3,8 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
@@ -15,105 +12,12 @@ from fakes.scheduler_environment import FrozenClock
 from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
 from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
-from tesk_taskmaster.adapters.kubernetes.control.marked_streams import split_log
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
-    END_MARK,
-    RETURN_MARK,
-)
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import LoggedBytes
 from tesk_taskmaster.ports import Clock, Tails
 
 MARK = b"\x02err\x02"
-END = END_MARK.encode()
 SOON = timedelta(seconds=30)
-# Letters of the mark are likely, so that false beginnings of it are.
-BYTES = st.lists(st.sampled_from([b"\x02", b"e", b"r", b"x", b"\r"])).map(b"".join)
-TEXT = BYTES.filter(lambda text: MARK not in text)
-
-
-@st.composite
-def logs(draw: st.DrawFn) -> tuple[list[bytes], bytes, bytes]:
-    """Return a log in pieces, and what both streams were."""
-    lines = draw(st.lists(st.tuples(st.booleans(), TEXT), max_size=12))
-    whole = b"".join((MARK if err else b"") + line + b"\n" for err, line in lines)
-    cuts = draw(st.lists(st.integers(0, len(whole))))
-    edges = [0, *sorted(cuts), len(whole)]
-    pieces = [whole[a:b] for a, b in pairwise(edges)]
-    out = b"".join(line + b"\n" for err, line in lines if not err)
-    err = b"".join(line + b"\n" for err, line in lines if err)
-    return pieces, out, err
-
-
-@given(logs())
-def test_streams_are_split_wherever_a_piece_ends(
-    drawn: tuple[list[bytes], bytes, bytes],
-) -> None:
-    pieces, out, err = drawn
-
-    assert split_log(pieces, MARK) == Tails(out, err)
-
-
-RETURNED = st.lists(st.sampled_from([b"\r", b"\n", b"\x02", b"c", b"\r\n"])).map(
-    b"".join
-)
-
-
-@given(RETURNED, st.lists(st.integers(0, 40)))
-def test_returns_at_the_ends_of_lines_come_back(data: bytes, cuts: list[int]) -> None:
-    marked = data.replace(b"\r\n", b"\r" + RETURN_MARK.encode() + b"\n")
-    edges = [0, *sorted(min(cut, len(marked)) for cut in cuts), len(marked)]
-
-    pieces = [marked[a:b] for a, b in pairwise(edges)]
-
-    assert split_log(pieces, MARK).stdout == data
-
-
-def test_returns_come_back_whatever_comes_between() -> None:
-    whole = b"\r" + RETURN_MARK.encode() + b"\n"
-    for cut in range(1, len(whole)):
-        log = b"a" + whole[:cut] + MARK + b"b" + whole + whole[cut:]
-
-        assert split_log([log], MARK) == Tails(b"a\r\n", b"b\r\n")
-
-
-def test_a_mark_in_the_middle_of_a_line_begins_stderr() -> None:
-    log = b"no newline" + MARK + b"oh\nmore" + MARK + b"a" + MARK + b"b\nend"
-
-    assert split_log([log], MARK) == Tails(b"no newlinemoreend", b"oh\nab\n")
-
-
-ENDED = b"out" + END + MARK + b"err\n" + END
-
-
-@given(st.lists(st.integers(0, len(ENDED))))
-def test_the_marks_of_ends_go_wherever_a_log_is_cut(cuts: list[int]) -> None:
-    edges = [0, *sorted(cuts), len(ENDED)]
-
-    pieces = [ENDED[a:b] for a, b in pairwise(edges)]
-
-    assert split_log(pieces, MARK) == Tails(b"out", b"err\n")
-
-
-def test_the_end_of_stdout_may_be_in_a_line_of_stderr() -> None:
-    log = MARK + b"be" + END + b"gun\n" + END
-
-    assert split_log([log], MARK) == Tails(b"", b"begun\n")
-
-
-def test_text_that_resembles_a_mark_is_kept() -> None:
-    assert split_log([b"a\x02er", b"\x02"], MARK) == Tails(b"a\x02er\x02", b"")
-    assert split_log([MARK + b"a\x02er"], MARK) == Tails(b"", b"a\x02er")
-    assert split_log([b"a\x02en"], MARK) == Tails(b"a\x02en", b"")
-
-
-def test_only_the_last_of_each_stream_is_kept() -> None:
-    log = b"x" * TAIL_BYTES + b"out\n" + MARK + b"y" * TAIL_BYTES + b"err\n"
-
-    tails = split_log([log], MARK)
-
-    assert len(tails.stdout) == len(tails.stderr) == TAIL_BYTES
-    assert (tails.stdout[-4:], tails.stderr[-4:]) == (b"out\n", b"err\n")
 
 
 class SteppingClock(FrozenClock):
@@ -132,7 +36,7 @@ class SteppingClock(FrozenClock):
 class Pod:
     """An executor that prints."""
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, *, has_pieces: bool = True) -> None:
         self.api = FakeKubernetesApi()
         self.cluster = FakeCluster(self.api)
         body: JsonObject = {
@@ -144,8 +48,12 @@ class Pod:
         self.name = self.object["metadata"]["name"]
         self.log = PodLog(
             self.api,
-            LogSource(namespace="tasks", pod=self.name, container="main"),
-            mark=MARK,
+            LogSource(
+                namespace="tasks",
+                pod=self.name,
+                container="main",
+                has_pieces=has_pieces,
+            ),
             log_fields={},
             clock=clock or FrozenClock(),
         )
@@ -232,9 +140,17 @@ GONE = (
 )
 
 
-@pytest.mark.parametrize("printed", [b"one\n", b"no line end", MARK + b"two\n", b""])
+BEFORE = {
+    "a line": (b"one\n", b"one\n", b""),
+    "no line end": (b"no line end", b"no line end", b""),
+    "a line of stderr": (MARK + b"two\n", b"", b"two\n"),
+    "nothing": (b"", b"", b""),
+}
+
+
+@pytest.mark.parametrize(("printed", "out", "err"), BEFORE.values(), ids=BEFORE)
 def test_a_kubelets_error_message_after_output_is_not_part_of_it(
-    printed: bytes,
+    printed: bytes, out: bytes, err: bytes
 ) -> None:
     pod = Pod()
     pod.log.follow(SOON)
@@ -244,8 +160,7 @@ def test_a_kubelets_error_message_after_output_is_not_part_of_it(
 
     tails = pod.log.final(SOON)
 
-    want = split_log([printed], MARK)
-    assert (tails.stdout, tails.stderr) == (want.stdout, want.stderr)
+    assert (tails.stdout, tails.stderr) == (out, err)
     assert "not found" in tails.unread
 
 
@@ -364,10 +279,6 @@ def test_no_log_of_a_program_that_printed_is_not_an_empty_one() -> None:
 
 COMPLETE = {
     "a program that printed nothing": (b"", LoggedBytes(0, 0), 0),
-    "a mark in the middle of a long line": (
-        *(b"out" + MARK + b"err\nout\nerr\n", LoggedBytes(11, 4)),
-        1,
-    ),
     "more than was counted": (b"a\nb\n", LoggedBytes(2, 0), 1),
     "a launcher that does not count": (b"a\n", None, 1),
     "a long log whose beginning the kubelet has rotated away": (
@@ -388,6 +299,31 @@ def test_a_log_that_has_all_is_not_read_again(
     tails = pod.log.final(SOON, logged)
 
     assert (tails.unread, pod.reads) == ("", want)
+
+
+MIXED = b"out" + MARK + b"err\nout\nerr\n"
+
+
+def test_streams_that_were_mixed_on_the_way_are_told_and_not_read_again() -> None:
+    pod = Pod()
+    pod.add_log(MIXED)
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(11, 4))
+
+    lack = "the log of its pod has 0 of 4 bytes of stderr"
+    assert (tails.unread, pod.reads) == (lack, 1)
+
+
+def test_a_launcher_of_the_release_before_moves_bytes_between_streams() -> None:
+    pod = Pod(has_pieces=False)
+    pod.add_log(MIXED)
+    pod.end()
+
+    tails = pod.log.final(SOON, LoggedBytes(11, 4))
+
+    assert tails == Tails(b"outout\nerr\n", b"err\n")
+    assert pod.reads == 1
 
 
 def test_a_log_that_goes_while_more_of_it_is_waited_for_leaves_what_was_read() -> None:

@@ -25,12 +25,15 @@ class LogRead:
         sizes: Bytes of each stream that were read.
         is_from_start: No lines were left out before what was read, though the
             kubelet may have rotated some away.
+        is_exact: Each byte is in the stream that it was printed to; else, a mark in the
+            middle of a line moves bytes between streams.
         error: With which the kubelet ended it; "" if it did not.
     """
 
     tails: Tails
     sizes: LoggedBytes
     is_from_start: bool
+    is_exact: bool
     error: str = ""
 
     def has_all(self, logged: LoggedBytes | None) -> bool:
@@ -40,14 +43,26 @@ class LogRead:
             logged: What the launcher gave to the log; None if that is not known:
                 then an end that is missing is not found out.
         """
-        if logged is not None:
-            # In total: a mark in the middle of a line moves bytes between streams.
+        if logged is not None and not self.is_exact:
             return self.sizes.total >= logged.total
+        if logged is not None:
+            return (
+                self.sizes.stdout >= logged.stdout
+                and self.sizes.stderr >= logged.stderr
+            )
         if self.error:
             return False
         tails = self.tails
         is_full = min(len(tails.stdout), len(tails.stderr)) >= TAIL_BYTES
         return self.is_from_start or is_full
+
+    def may_grow(self, logged: LoggedBytes | None) -> bool:
+        """Tell whether something is missing that may still come.
+
+        Where the bytes of both are there, the streams were mixed on the way.
+        """
+        is_short = logged is None or self.sizes.total < logged.total
+        return is_short and bool(self.describe_missing(logged))
 
     def describe_missing(self, logged: LoggedBytes | None) -> str:
         """Return what the log lacks; "" if it lacks nothing, as far as is known."""

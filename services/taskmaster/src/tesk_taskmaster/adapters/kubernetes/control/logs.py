@@ -20,6 +20,7 @@ from tesk_kubernetes.api import (
 from tesk_taskmaster.adapters.kubernetes.control.kubelet_errors import (
     cut_kubelet_error,
 )
+from tesk_taskmaster.adapters.kubernetes.control.log_pieces import LogPieces
 from tesk_taskmaster.adapters.kubernetes.control.log_read import LogRead
 from tesk_taskmaster.adapters.kubernetes.control.marked_streams import MarkedStreams
 from tesk_taskmaster.adapters.stream_tails import StreamTails
@@ -40,11 +41,21 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogSource:
-    """The container whose log is read, and its pod."""
+    """The container whose log is read, and its pod.
+
+    Attributes:
+        has_pieces: Its launcher writes long lines in pieces; one of the release before
+            does not.
+    """
 
     namespace: str
     pod: str
     container: str
+    has_pieces: bool = True
+
+    def reader(self, tails: StreamTails) -> LogPieces | MarkedStreams:
+        """Return what adds the streams of the log to ``tails``."""
+        return LogPieces(tails) if self.has_pieces else MarkedStreams(tails)
 
 
 class PodLog:
@@ -58,7 +69,6 @@ class PodLog:
         api: KubernetesApi,
         source: LogSource,
         *,
-        mark: bytes,
         log_fields: Mapping[str, object],
         clock: Clock,
     ) -> None:
@@ -66,7 +76,6 @@ class PodLog:
         self._log_fields = {**log_fields, "pod": source.pod}
         self._api = api
         self._source = source
-        self._mark = mark
         self._clock = clock
         self._guard = threading.Lock()
         self._kept = StreamTails()
@@ -151,7 +160,7 @@ class PodLog:
         read = self._read()
         deadline = self._clock.monotonic() + _FLUSH_TIMEOUT.total_seconds()
         pause = _FIRST_REREAD_SECONDS
-        while read.describe_missing(logged) and self._clock.monotonic() < deadline:
+        while read.may_grow(logged) and self._clock.monotonic() < deadline:
             if self._closed.wait(pause):
                 break
             pause = min(pause * _REREAD_GROWTH, _MOST_REREAD_SECONDS)
@@ -169,7 +178,7 @@ class PodLog:
         """
         for lines in (_FIRST_LINES, _ALL):
             kept = StreamTails()
-            streams = MarkedStreams(self._mark, kept)
+            streams = self._source.reader(kept)
             with self._api.logs(
                 self._source.namespace,
                 self._source.pod,
@@ -183,7 +192,7 @@ class PodLog:
             if streams.lines < _FIRST_LINES or kept.are_full:
                 break
         is_from_start = lines == _ALL or streams.lines < _FIRST_LINES
-        read = _result(kept, is_from_start=is_from_start)
+        read = self._result(kept, is_from_start=is_from_start)
         if read.error and not read.sizes.total:
             raise RefusedError(read.error)
         return read
@@ -219,7 +228,7 @@ class PodLog:
                 self._stream = stream
             self._opened.set()
             kept = StreamTails()
-            streams = MarkedStreams(self._mark, kept)
+            streams = self._source.reader(kept)
             for piece in stream:
                 with self._guard:
                     streams.feed(piece)
@@ -230,11 +239,14 @@ class PodLog:
             if not self._closed.is_set():
                 # With more lines it may have begun too late for one of the streams.
                 is_from_start = streams.lines < _FIRST_LINES
-                self._followed = _result(kept, is_from_start=is_from_start)
+                self._followed = self._result(kept, is_from_start=is_from_start)
 
-
-def _result(kept: StreamTails, *, is_from_start: bool) -> LogRead:
-    error = cut_kubelet_error(kept)
-    return LogRead(
-        tails=kept.tails(), sizes=kept.sizes, is_from_start=is_from_start, error=error
-    )
+    def _result(self, kept: StreamTails, *, is_from_start: bool) -> LogRead:
+        error = cut_kubelet_error(kept)
+        return LogRead(
+            tails=kept.tails(),
+            sizes=kept.sizes,
+            is_from_start=is_from_start,
+            is_exact=self._source.has_pieces,
+            error=error,
+        )

@@ -1,4 +1,6 @@
-r"""Splits the one log of an executor's pod into its two streams.
+r"""Splits the log of an executor's pod whose launcher is of the release before.
+
+Its lines are not in pieces (``log_pieces``), and so cannot always be told apart.
 
 The launcher starts each line of stderr with a mark, by which the log is split. A
 stdout without a final newline, or a line longer than what the container runtime
@@ -12,14 +14,12 @@ A third mark ends each stream, for the container runtime to have written all bef
 it says nothing here.
 """
 
-from collections.abc import Iterable
-
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
+from tesk_taskmaster.adapters.kubernetes.manifests.log_marks import (
     END_MARK,
     RETURN_MARK,
+    STDERR_MARK,
 )
 from tesk_taskmaster.adapters.stream_tails import StreamTails
-from tesk_taskmaster.ports import Tails
 
 _MARKED_RETURN = b"\r" + RETURN_MARK.encode() + b"\n"
 
@@ -56,9 +56,9 @@ class _Replaced:
 class MarkedStreams:
     """Splits a marked log, in pieces of any size."""
 
-    def __init__(self, mark: bytes, tails: StreamTails) -> None:
-        """Add the streams to ``tails``; ``mark`` begins a line of stderr."""
-        self._mark = mark
+    def __init__(self, tails: StreamTails) -> None:
+        """Add the streams to ``tails``."""
+        self._mark = STDERR_MARK.encode()
         self._tails = tails
         self._held = b""  # the beginning of what may be a mark
         self._is_stderr = False
@@ -123,13 +123,3 @@ class MarkedStreams:
         if data:
             data = self._returns[self._is_stderr].feed(data)
             self._tails.add(is_stderr=self._is_stderr, data=data)
-
-
-def split_log(pieces: Iterable[bytes], mark: bytes) -> Tails:
-    """Return the tails of a whole marked log."""
-    tails = StreamTails()
-    streams = MarkedStreams(mark, tails)
-    for piece in pieces:
-        streams.feed(piece)
-    streams.finish()
-    return tails.tails()

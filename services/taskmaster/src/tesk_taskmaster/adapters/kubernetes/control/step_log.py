@@ -11,7 +11,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
-from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import STDERR_MARK
+from tesk_taskmaster.adapters.kubernetes.manifests.log_marks import has_pieces
 from tesk_taskmaster.domain.termination import LoggedBytes
 from tesk_taskmaster.ports import Tails
 
@@ -74,8 +74,10 @@ class StepLog:
                         namespace=self._objects.namespace,
                         pod=pod.name,
                         container=self._container,
+                        has_pieces=has_pieces(
+                            pod.object["metadata"].get("labels") or {}
+                        ),
                     ),
-                    mark=STDERR_MARK.encode(),
                     log_fields=self._objects.log_fields,
                     clock=self._cluster.clock,
                 )

@@ -14,6 +14,10 @@ from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     fit_resources,
 )
+from tesk_taskmaster.adapters.kubernetes.manifests.log_marks import (
+    LOG_LABELS,
+    MARK_OPTIONS,
+)
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     RenderContext,
     job,
@@ -43,11 +47,6 @@ from tesk_taskmaster.adapters.launcher_options import (
 )
 from tesk_taskmaster.domain.plan import ExecutorStep, Plan
 from tesk_taskmaster.ports import StepFailedError
-
-STDERR_MARK = "\x02err\x02"
-RETURN_MARK = "\x02cr\x02"
-END_MARK = "\x02end\x02"
-"""Marks of the launcher in the container's log: see its README."""
 
 _LAUNCHER = "tesk-launcher"
 _LAUNCHER_KEY = "launcher"
@@ -87,7 +86,9 @@ def executor_job(
     )
     parts = executor_parts(plan, step, template, context=context, resources=resources)
     labels = object_labels(plan.attempt, context, component="executor")
-    pod = complete_pod(template, replace(parts, labels={**labels, STEP: name}))
+    pod = complete_pod(
+        template, replace(parts, labels={**labels, **LOG_LABELS, STEP: name})
+    )
     return job(
         plan.attempt,
         name,
@@ -171,8 +172,7 @@ def _arguments(plan: Plan, step: ExecutorStep) -> Sequence[str]:
         part for path in directories_to_make(plan, step) for part in ("--mkdir", path)
     ]
     arguments += launcher_options(step, volume=VOLUME_TARGET, outputs=plan.outputs)
-    arguments += ["--mark-stderr", STDERR_MARK, "--mark-returns", RETURN_MARK]
-    arguments += ["--mark-end", END_MARK]
+    arguments += MARK_OPTIONS
     return [*arguments, *REPORT, "--", *step.executor.command]
 
 

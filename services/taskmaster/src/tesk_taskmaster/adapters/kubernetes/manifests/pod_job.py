@@ -20,6 +20,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.executor_job import (
     launcher_volume,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.filer_job import filer_parts
+from tesk_taskmaster.adapters.kubernetes.manifests.log_marks import LOG_LABELS
 from tesk_taskmaster.adapters.kubernetes.manifests.merged_template import (
     MergedTemplate,
     merge_templates,
@@ -120,7 +121,7 @@ def pod_job(
         plan.attempt,
         POD,
         labels={**labels, **queue_labels(nodes.queue)},
-        pod=renderer.pod({**labels, STEP: POD}),
+        pod=renderer.pod({**labels, **LOG_LABELS, STEP: POD}),
         context=context,
         owner=anchor_uid,
     )
