@@ -100,6 +100,8 @@ static void run_in_turn(const struct options *options, struct outcome *outcome)
         return;
     run(options, outcome);
     end_orphans(); /* nothing of this step is to run beside the next */
+    if (options->cleared != NULL)
+        clear_directory(options->cleared);
     end_turn(&turn, options, outcome);
 }
 

@@ -54,6 +54,7 @@ struct options {
     const char *return_mark; /* NULL: leave "\r\n" alone in the log */
     const char *end_mark;    /* NULL: the end of a stream is not marked */
     const char *report; /* NULL: none */
+    const char *cleared; /* a directory to empty when the turn ends; NULL: none */
     const char *disk;   /* a file of the disk to look at if the command fails; NULL: none */
     unsigned long long log_limit;
     const char **made; /* directories to make first */
@@ -207,6 +208,9 @@ long long logged_bytes(const struct pump *pump); /* negative: not known */
 
 /* log.c */
 void await_log_reader(const struct options *options, const struct outcome *outcome);
+
+/* clear.c */
+void clear_directory(const char *path); /* but for what is mounted below */
 
 /* inspect.c */
 long long print_occupied(const struct options *options); /* how many bytes */

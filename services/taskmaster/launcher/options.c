@@ -124,6 +124,7 @@ static bool take_text(struct options *options, const char *name, const char *val
         {"--mark-stdout", &options->output_mark}, {"--mark-more", &options->more_mark},
         {"--turns", &options->turns},      {"--turn", &options->turn},
         {"--then", &options->then},        {"--disk", &options->disk},
+        {"--clear", &options->cleared},
         {"--unless-failed", &options->needed}, {"--mark-end", &options->end_mark},
     };
 
@@ -185,10 +186,10 @@ static bool check_turn(const struct options *options)
 {
     if (options->turn == NULL && options->turns == NULL) {
         if (options->after_count == 0 && options->needed == NULL &&
-            options->then == NULL &&
+            options->then == NULL && options->cleared == NULL &&
             !options->even_if_failed && !options->ignore_error)
             return true;
-        fail("options --then, --after, --unless-failed, --even-if-failed and "
+        fail("options --then, --after, --clear, --unless-failed, --even-if-failed and "
              "--ignore-error need --turns and --turn");
         return false;
     }

@@ -207,7 +207,7 @@ WRONG = {
     "an order without a turn": (
         ["--after", "x"],
         (
-            "options --then, --after, --unless-failed, --even-if-failed and "
+            "options --then, --after, --clear, --unless-failed, --even-if-failed and "
             "--ignore-error need --turns and --turn"
         ),
     ),

@@ -43,6 +43,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.pod_resources import (
     divide_resources,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.scratch import own_scratch
+from tesk_taskmaster.adapters.kubernetes.manifests.shared_memory import shared_memory
 from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
 from tesk_taskmaster.adapters.kubernetes.manifests.turns import (
     container_names,
@@ -196,18 +197,34 @@ class _PodRenderer:
         turn = turn_options(self.plan, step, order=self.order)
         if direction_of(step):
             return self._filer(step, turn, resources)
-        template = {
-            "spec": {**self.merged.pod["spec"], "containers": [self.merged.executor]}
-        }
+        return self._executor(step, turn, resources)
+
+    def _executor(
+        self, step: str, turn: Sequence[str], resources: JsonObject
+    ) -> PodParts:
+        executor = self.plan.executors[executor_of(step)]
+        given = self.merged.executor
+        mounts, volumes, options = shared_memory(
+            step,
+            [
+                *(given.get("volumeMounts") or ()),
+                *({"mountPath": each.path} for each in executor.mounts),
+                *({"mountPath": each.path} for each in executor.references),
+            ],
+        )
         parts = executor_parts(
             self.plan,
-            self.plan.executors[executor_of(step)],
-            template,
+            executor,
+            {"spec": {**self.merged.pod["spec"], "containers": [given]}},
             context=self.context,
             resources=resources,
-            options=turn,
+            options=[*turn, *options],
         )
-        return replace(parts, mounts=[*parts.mounts, turns_mount()])
+        return replace(
+            parts,
+            mounts=[*parts.mounts, turns_mount(), *mounts],
+            volumes=[*parts.volumes, *volumes],
+        )
 
     def _filer(self, step: str, turn: Sequence[str], resources: JsonObject) -> PodParts:
         """Return the parts of a filer, which begins with the launcher here."""
