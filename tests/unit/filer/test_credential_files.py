@@ -158,6 +158,10 @@ WRONG: dict[str, tuple[str, str]] = {
     "no YAML": (f"credentials: [{{{SECRET}", r"a\.yaml is not YAML; see its line 2"),
     "no date": ("credentials: 2001-99-99", "is not YAML"),
     "too deep": ("[" * 30_000, "is nested deeper than 100 levels; see its line 1"),
+    "a name twice": (
+        f"{SECRET}: 1\n{SECRET}: 2",
+        r"a\.yaml has a name twice in one mapping; see its line 2",
+    ),
     "nothing": ("", 'must hold a list "credentials"'),
     "a list": (f"- {SECRET}", 'must hold a list "credentials"'),
     "more": (f"credentials: []\n{SECRET}: 1", "and nothing else"),

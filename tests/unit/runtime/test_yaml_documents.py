@@ -47,6 +47,16 @@ REFUSED = {
         "a: 0x" + "f" * MANY,
         "has a number of more than 100 digits",
     ),
+    "a name twice": (
+        "users:\n  alice: {running: 3}\n  bob: {}\n  alice: {running: 9}",
+        "has the name 'alice' twice in one mapping; see its line 4$",
+    ),
+    "a name twice, far inside": ("- [{a: [{b: 1, c: 2, b: 1}]}]", "has the name 'b'"),
+    "a name twice, once in quotes": ("{a: 1, 'a': 1}", "has the name 'a' twice"),
+    "a number twice": ("{1: a, 1: b}", "has the name '1' twice"),
+    "a name twice in what is merged": ("- &a {x: 1, x: 2}\n- {<<: *a}", "has the name"),
+    "two merges": ("- &a {x: 1}\n- {<<: *a, <<: *a}", "has the name '<<' twice"),
+    "a name twice in a set": ("!!set {a, a}", "has the name 'a' twice"),
     "a date that is none": ("a: 2001-99-99", "is not YAML: month must be in"),
     "a truth that is none": ("a: !!bool x", "is not YAML"),
     "a time that is none": ("a: !!timestamp x", "is not YAML"),
@@ -92,12 +102,32 @@ def test_an_empty_document_is_nothing() -> None:
     assert parse_yaml("") is parse_yaml("# only a comment\n") is None
 
 
-def test_the_summary_quotes_nothing() -> None:
+@pytest.mark.parametrize(
+    ("text", "want"),
+    [
+        ("a: 1\nb: {secret", "is not YAML; see its line 3"),
+        ("secret: 1\nsecret: 2", "has a name twice in one mapping; see its line 2"),
+    ],
+)
+def test_the_summary_quotes_nothing(text: str, want: str) -> None:
     with pytest.raises(YamlError) as refused:
-        parse_yaml("a: 1\nb: {secret")
+        parse_yaml(text)
 
     assert "secret" not in refused.value.summary
-    assert refused.value.summary.startswith("is not YAML; see its line ")
+    assert refused.value.summary.startswith(want)
+
+
+def test_what_is_merged_may_be_said_again() -> None:
+    text = """
+    first: &first {x: 1, y: 2}
+    second: {inner: &second {<<: *first, x: 3}}
+    third: {<<: [*second, *first], y: 4}
+    """
+
+    found = parse_yaml(text)
+
+    assert found["second"] == {"inner": {"x": 3, "y": 2}}
+    assert found["third"] == {"x": 3, "y": 4}
 
 
 PLAIN = st.recursive(

@@ -171,6 +171,10 @@ REFUSED: dict[str, tuple[str, str]] = {
     "nothing": ("", "must be a mapping; {} sets no limits"),
     "not YAML": ("{a: [", "is not YAML"),
     "too deep": ("users: " + "[" * 60_000, "is nested deeper than 100 levels"),
+    "a user twice": (
+        "users: {alice: {running: 3}, alice: {running: 99}}",
+        "has the name 'alice' twice in one mapping; see its line 1",
+    ),
     "a number without end": (
         "users: {a: {running: 0x" + "f" * 9000 + "}}",
         "has a number of more than 100 digits",

@@ -138,6 +138,7 @@ def _check_nodes(root: yaml.Node) -> None:
             continue
         seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
+            _check_names(node)
             left += [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             left += node.value
@@ -145,3 +146,20 @@ def _check_nodes(root: yaml.Node) -> None:
             # `1:59:59…` takes a time of the square of its length.
             place = _place(node.start_mark)
             raise YamlError(f"has a number of more than {MAX_DIGITS} digits{place}")
+
+
+def _check_names(mapping: yaml.MappingNode) -> None:
+    """Refuse a name that stands there twice: the library keeps the last alone.
+
+    Other names of one value (``1`` and ``0x1``) are no text, which all ours are.
+    """
+    seen = set()
+    for key, _ in mapping.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # refused by the library
+        if (name := (key.tag, key.value)) in seen:
+            place = f" twice in one mapping{_place(key.start_mark)}"
+            raise YamlError(
+                f"has the name {key.value[:100]!r}{place}", summary=f"has a name{place}"
+            )
+        seen.add(name)
