@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from programs.waiting import eventually
+from tesk_runtime.document_loading import MAX_BYTES
 from tesk_scheduler.adapters.quota_file import QuotaFile
 from tesk_scheduler.domain.quota import Limit
 from tesk_scheduler.domain.quota_warnings import quota_warnings
@@ -117,6 +118,33 @@ def test_a_file_that_has_gone_changes_nothing(
     assert followed.running == 2
     (line,) = said(caplog, "quota refused")
     assert "cannot be read" in line.problems[0]
+
+
+NO_TEXT = {
+    "a name in Latin-1": (b"users: {al\xefce: {running: 0}}", "is not text in UTF-8"),
+    "UTF-16": (THREE.encode("utf-16"), "is not text in UTF-8"),
+    "too much, cut within a character": (
+        b"#" + "ä".encode() * MAX_BYTES,
+        "must be at most 1,048,576 bytes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "want"), NO_TEXT.values(), ids=NO_TEXT)
+def test_a_file_that_is_no_text_is_refused_and_told_once(
+    data: bytes, want: str, followed: Followed, caplog: pytest.LogCaptureFixture
+) -> None:
+    followed.path.write_bytes(data)
+
+    for _ in range(2):
+        followed.quotas.check()
+
+    assert followed.running == 2
+    (line,) = said(caplog, "quota refused")
+    assert line.problems == [want]
+    assert followed.metric("tesk_scheduler_quota_valid") == "0.0"
+    with pytest.raises(ValueError, match=f"quota.file: .*\n- {want}"):
+        Followed(followed.path)
 
 
 def test_a_mounted_map_whose_links_are_exchanged_is_followed(tmp_path: Path) -> None:

@@ -8,7 +8,11 @@ from tesk_cli.domain.simulation.trace_swf import parse_swf
 from tesk_cli.domain.simulation.trace_synthetic import PREFIX, parse_synthetic
 from tesk_cli.domain.simulation.trace_tables import parse_table
 from tesk_model.errors import InvalidRequestError, NotFoundError, Violation
-from tesk_runtime.document_loading import MAX_BYTES, InvalidDocumentError
+from tesk_runtime.document_loading import (
+    MAX_BYTES,
+    InvalidDocumentError,
+    document_text,
+)
 from tesk_scheduler.domain.dimensions import CPU
 from tesk_scheduler.domain.quota import Limit, Quota
 from tesk_scheduler.quota_config.conversion import quota_from_settings
@@ -25,11 +29,11 @@ def read_quota(path: Path) -> Quota:
         InvalidRequestError: It is refused; with all that is wrong.
     """
     try:
-        with path.open(encoding="utf-8") as file:
-            settings = load_quota(file.read(MAX_BYTES + 1))
+        with path.open("rb") as file:
+            settings = load_quota(document_text(file.read(MAX_BYTES + 1)))
     except FileNotFoundError as error:
         raise NotFoundError(f"no such file: {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise _invalid("QUOTA", f"cannot be read: {error}") from error
     except InvalidDocumentError as error:
         raise InvalidRequestError(

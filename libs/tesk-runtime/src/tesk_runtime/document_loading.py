@@ -33,6 +33,19 @@ class InvalidDocumentError(Exception):
         return cls([DocumentProblem("", text)])
 
 
+def document_text(data: bytes) -> str:
+    """Return the text of a document in UTF-8.
+
+    Raises:
+        InvalidDocumentError: It is none, or has more than 1 MiB; its end may be missing.
+    """
+    _check_size(data)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise InvalidDocumentError.of_whole("is not text in UTF-8") from error
+
+
 def load_document(
     text: str, kind: type[DocumentT], *, section: str, empty: str, reserved: str = ""
 ) -> DocumentT:
@@ -51,8 +64,7 @@ def load_document(
     Raises:
         InvalidDocumentError: With all that is wrong.
     """
-    if len(text.encode()) > MAX_BYTES:
-        raise InvalidDocumentError.of_whole(f"must be at most {MAX_BYTES:,} bytes")
+    _check_size(text.encode())
     try:
         document = parse_yaml(text)
     except YamlError as error:
@@ -68,3 +80,8 @@ def load_document(
     if problems := document_problems(document, kind):
         raise InvalidDocumentError(problems)
     return msgspec.convert(document, kind, strict=False)
+
+
+def _check_size(data: bytes) -> None:
+    if len(data) > MAX_BYTES:
+        raise InvalidDocumentError.of_whole(f"must be at most {MAX_BYTES:,} bytes")

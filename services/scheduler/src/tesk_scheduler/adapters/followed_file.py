@@ -14,7 +14,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from tesk_runtime.document_loading import MAX_BYTES, InvalidDocumentError
+from tesk_runtime.document_loading import (
+    MAX_BYTES,
+    InvalidDocumentError,
+    document_text,
+)
 
 _logger = logging.getLogger(__name__)
 _EVERY = 2.0
@@ -65,14 +69,14 @@ class FollowedFile:
             target=self._run, name=name.subject, daemon=True
         )
         try:
-            text = self._read()
-            take(text)
+            data = self._read()
+            take(document_text(data))
         except OSError as error:
             raise ValueError(f"{name.setting}: {path}: {error.strerror}") from error
         except InvalidDocumentError as error:
             listed = "".join(f"\n- {each}" for each in error.problems)
             raise ValueError(f"{name.setting}: {path}:{listed}") from error
-        self._seen = text
+        self._seen = data
         self._valid = Gauge(
             f"{name.metric}_valid",
             f"Whether the file of the {name.subject} is the one in force: 0 if it was"
@@ -102,22 +106,23 @@ class FollowedFile:
     def check(self) -> None:
         """Read the file; put it in force if it has changed and is not refused."""
         try:
-            text = self._read()
+            data = self._read()
         except OSError as error:
-            self._refuse(f"cannot be read: {error.strerror}", seen=f"\0{error}")
+            problem = f"cannot be read: {error.strerror}"
+            self._refuse(problem, seen=f"\0{error}".encode())
             return
-        if text == self._seen:
+        if data == self._seen:
             return
         try:
-            self._take(text)
+            self._take(document_text(data))
         except InvalidDocumentError as error:
-            self._refuse(*map(str, error.problems), seen=text)
+            self._refuse(*map(str, error.problems), seen=data)
             return
-        self._seen = text
+        self._seen = data
         self._valid.set(1)
         self._reloads.labels("accepted").inc()
 
-    def _refuse(self, *problems: str, seen: str) -> None:
+    def _refuse(self, *problems: str, seen: bytes) -> None:
         if seen == self._seen:
             return
         self._seen = seen
@@ -127,9 +132,9 @@ class FollowedFile:
         message = "%s refused, the one before stays in force"
         _logger.error(message, self._subject, extra=fields)
 
-    def _read(self) -> str:
+    def _read(self) -> bytes:
         with self._path.open("rb") as file:
-            return file.read(MAX_BYTES + 1).decode(errors="replace")
+            return file.read(MAX_BYTES + 1)
 
     def _run(self) -> None:
         while not self._stopped.wait(_EVERY):
