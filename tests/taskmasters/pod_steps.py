@@ -24,15 +24,15 @@ STEPS: Final = ("in", "x0", "x1", "out")
 _LOGS = 'echo $STEP $TESK_AFTER >>"$ROOT/log"'
 
 
-def step_options(name: str) -> Sequence[str]:
-    """Return what the launcher of a step gets in a pod whose steps start together."""
+def step_options(name: str, order: Order) -> Sequence[str]:
+    """Return what the launcher of a step gets."""
     task = make_assigned_task(
         inputs=(file_in("/work/a"),),
         executors=(make_executor(), make_executor()),
         outputs=(file_out("/work/b"),),
     )
     plan = plan_task(task, Attempt(TaskId("t1"), 1))
-    return turn_options(plan, name, order=Order.TOGETHER)
+    return turn_options(plan, name, order=order)
 
 
 @dataclass(kw_only=True)
@@ -43,10 +43,12 @@ class Pod:
         root: Of its files: the directory of turns, reports, a log of the commands.
         logs: A command that adds its step and ``TESK_AFTER`` to the log.
         held: Likewise, which then waits to be released.
+        order: In which the steps of the pod start.
     """
 
     binary: Path
     root: Path
+    order: Order = Order.TOGETHER
     steps: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     logs: str = _LOGS
     held: str = f'{_LOGS}; read line <"$ROOT/gate-$STEP"'
@@ -81,7 +83,7 @@ class Pod:
         self.steps[name] = subprocess.Popen(
             [
                 self.binary,
-                *step_options(name),
+                *step_options(name, self.order),
                 *("--turns", self.turns),
                 *options,
                 *("--report", self.root / f"report-{name}", "--", "sh", "-c", command),

@@ -92,17 +92,19 @@ static void run_in_turn(const struct options *options, struct outcome *outcome)
 {
     struct turn turn;
     struct child none = {.pid = -1, .channel = -1};
-    bool runs = begin_turn(&turn, options) && await_turn(&turn, options, &none, outcome);
+    bool has_begun = begin_turn(&turn, options);
+    bool runs = has_begun && await_turn(&turn, options, &none, outcome);
 
     clock_gettime(CLOCK_REALTIME, &outcome->started_at);
     outcome->ended_at = outcome->started_at;
-    if (!runs)
-        return;
-    run(options, outcome);
-    end_orphans(); /* nothing of this step is to run beside the next */
-    if (options->cleared != NULL)
-        clear_directory(options->cleared);
-    end_turn(&turn, options, outcome);
+    if (runs) {
+        run(options, outcome);
+        end_orphans(); /* nothing of this step is to run beside the next */
+        if (options->cleared != NULL)
+            clear_directory(options->cleared);
+    }
+    if (has_begun)
+        end_turn(&turn, options, runs, outcome);
 }
 
 static void inspect(const struct options *options, struct outcome *outcome)

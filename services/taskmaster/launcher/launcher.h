@@ -70,10 +70,11 @@ struct options {
     const char *turns; /* directory of the turns; NULL: start at once */
     const char *turn;  /* the name of this step */
     const char *then;  /* the step for which the command stays; NULL: none */
-    const char **after; /* the steps to wait for */
+    const char **after; /* steps before */
     size_t after_count;
     const char *needed; /* skip if this step has not passed; NULL: none */
     bool even_if_failed; /* run also if a step of after has not passed */
+    bool ordered;        /* the runtime starts it when the steps before have ended */
     bool ignore_error;   /* pass whatever the end of the command */
     bool exit_zero;      /* the exit code is in the report alone */
     unsigned long long restarts;
@@ -152,7 +153,7 @@ struct turn {
     const char *name;
     int directory;
     int alive;    /* the pipe that tells others of the end */
-    int *earlier; /* a pipe for each of the steps before */
+    int *earlier; /* a pipe for each of the steps before, to wait for */
 };
 
 /* message.c */
@@ -178,7 +179,8 @@ bool begin_first_turn(struct turn *turn, const struct options *options); /* of t
 bool begin_turn(struct turn *turn, const struct options *options);
 bool await_turn(const struct turn *turn, const struct options *options,
                 struct child *child, struct outcome *outcome);
-void end_turn(const struct turn *turn, const struct options *options,
+bool pass_first_turn(const struct turn *turn);
+void end_turn(const struct turn *turn, const struct options *options, bool ran,
               struct outcome *outcome);
 
 /* streams.c */

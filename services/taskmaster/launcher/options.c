@@ -107,6 +107,8 @@ static bool *find_flag(struct options *options, const char *name)
 {
     if (strcmp(name, "--even-if-failed") == 0)
         return &options->even_if_failed;
+    if (strcmp(name, "--ordered") == 0)
+        return &options->ordered;
     if (strcmp(name, "--ignore-error") == 0)
         return &options->ignore_error;
     return strcmp(name, "--exit-zero") == 0 ? &options->exit_zero : NULL;
@@ -187,9 +189,10 @@ static bool check_turn(const struct options *options)
     if (options->turn == NULL && options->turns == NULL) {
         if (options->after_count == 0 && options->needed == NULL &&
             options->then == NULL && options->cleared == NULL &&
-            !options->even_if_failed && !options->ignore_error)
+            !options->even_if_failed && !options->ordered && !options->ignore_error)
             return true;
-        fail("options --then, --after, --clear, --unless-failed, --even-if-failed and "
+        fail("options --then, --after, --clear, --unless-failed, --even-if-failed, "
+             "--ordered and "
              "--ignore-error need --turns and --turn");
         return false;
     }

@@ -10,7 +10,8 @@
  * inotify instance, of which a node has 128 for all containers of a user.
  *
  * Commands can write there, too. They can only harm their own task: nothing is
- * read or written through these names, and no link is followed.
+ * read or written through these names, and no link is followed. Each launcher makes
+ * at its end what they may have removed, so that nobody waits for ever.
  */
 #include "launcher.h"
 
@@ -49,14 +50,14 @@ static bool is_marked(const struct turn *turn, const char *step, const char *kin
            S_ISREG(status.st_mode);
 }
 
-static bool mark(const struct turn *turn, const char *kind)
+static bool mark(const struct turn *turn, const char *step, const char *kind)
 {
     char file[FILE_NAME];
     int fd;
 
-    if (is_marked(turn, turn->name, kind))
+    if (is_marked(turn, step, kind))
         return true;
-    fd = openat(turn->directory, file_name(file, turn->name, kind),
+    fd = openat(turn->directory, file_name(file, step, kind),
                 O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0444);
     if (fd < 0)
         return refuse(file);
@@ -104,9 +105,11 @@ static bool hold(struct turn *turn, const char *name, const struct options *opti
     /* Before, of a container of the same name: it says nothing of this one. */
     if (!unmark(turn, "passed"))
         return false;
+    if (options->ordered)
+        return true;
     /* Not O_WRONLY, which fails without a reader. */
     turn->alive = open_alive(turn, turn->name, O_RDWR);
-    return turn->alive >= 0 && mark(turn, "begun");
+    return turn->alive >= 0 && mark(turn, turn->name, "begun");
 }
 
 bool begin_first_turn(struct turn *turn, const struct options *options)
@@ -118,10 +121,12 @@ bool begin_turn(struct turn *turn, const struct options *options)
 {
     if (!hold(turn, options->then != NULL ? options->then : options->turn, options))
         return false;
+    if (options->ordered)
+        return true;
     turn->earlier = calloc(options->after_count + 1, sizeof *turn->earlier);
     if (turn->earlier == NULL)
         return refuse("memory");
-    /* All now: whatever a command does to the names later, these are the pipes. */
+    /* All now: of those that have begun, whatever a command does to the names later. */
     for (size_t at = 0; at < options->after_count; at++) {
         turn->earlier[at] = open_alive(turn, options->after[at], O_RDONLY);
         if (turn->earlier[at] < 0)
@@ -155,22 +160,38 @@ static bool take_end(int signals, struct child *child, struct outcome *outcome)
     return true;
 }
 
-/* Wait until the writer of the pipe has come and gone; false: a signal came first. */
-static bool await_end(int alive, int signals, struct child *child,
+/* Wait until the writer of a pipe has come and gone; false: a signal came first. */
+static bool await_end(int alive, int anew, int signals, struct child *child,
                       struct outcome *outcome)
 {
     for (;;) {
         /* POLLHUP, which needs no request, comes only if a writer was there since
          * the pipe was opened here. */
-        struct pollfd ready[] = {{.fd = signals, .events = POLLIN}, {.fd = alive}};
+        struct pollfd ready[] = {
+            {.fd = signals, .events = POLLIN}, {.fd = alive}, {.fd = anew}};
 
-        if (poll(ready, 2, -1) < 0)
+        if (poll(ready, 3, -1) < 0)
             continue;
         if (ready[0].revents != 0 && take_end(signals, child, outcome))
             return false;
-        if (ready[1].revents != 0)
+        if (ready[1].revents != 0 || ready[2].revents != 0)
             return true;
     }
+}
+
+/* Wait for one step when those before it have ended. */
+static bool await_step(const struct turn *turn, const char *step, int alive, int signals,
+                       struct child *child, struct outcome *outcome)
+{
+    /* If a command has removed the pipe, a step that begins later has another. */
+    int anew = open_alive(turn, step, O_RDONLY);
+    bool over = anew >= 0 && was_over(turn, step, anew) && was_over(turn, step, alive);
+    bool ended = over ||
+                 (anew >= 0 && await_end(alive, anew, signals, child, outcome));
+
+    if (anew >= 0)
+        close(anew);
+    return ended;
 }
 
 static bool await_all(const struct turn *turn, const struct options *options,
@@ -179,12 +200,9 @@ static bool await_all(const struct turn *turn, const struct options *options,
     int signals = open_signals();
     bool ended = signals >= 0;
 
-    for (size_t at = 0; ended && at < options->after_count; at++) {
-        int alive = turn->earlier[at];
-
-        ended = was_over(turn, options->after[at], alive) ||
-                await_end(alive, signals, child, outcome);
-    }
+    for (size_t at = 0; ended && at < options->after_count; at++)
+        ended = await_step(turn, options->after[at], turn->earlier[at], signals, child,
+                           outcome);
     close(signals);
     for (size_t at = 0; at < options->after_count; at++)
         close(turn->earlier[at]);
@@ -210,7 +228,7 @@ static bool may_run(const struct turn *turn, const struct options *options)
 bool await_turn(const struct turn *turn, const struct options *options,
                 struct child *child, struct outcome *outcome)
 {
-    if (!await_all(turn, options, child, outcome))
+    if (!options->ordered && !await_all(turn, options, child, outcome))
         return false;
     if (!may_run(turn, options)) {
         outcome->skipped = !has_failed();
@@ -219,18 +237,42 @@ bool await_turn(const struct turn *turn, const struct options *options,
         return false;
     }
     /* Now, as nothing can be done when this process is killed later. */
-    return !options->ignore_error || mark(turn, "passed");
+    return !options->ignore_error || mark(turn, turn->name, "passed");
 }
 
-void end_turn(const struct turn *turn, const struct options *options,
+/* Let all see the end of a step who wait, or come later, for files that were made anew. */
+static bool show_end(const struct turn *turn, const char *step)
+{
+    int alive = open_alive(turn, step, O_RDWR);
+    bool done = alive >= 0 && mark(turn, step, "begun");
+
+    if (alive >= 0 && step != turn->name) /* its own ends with this process */
+        close(alive);
+    return done;
+}
+
+bool pass_first_turn(const struct turn *turn)
+{
+    return mark(turn, turn->name, "passed");
+}
+
+/* End a turn in which the command ran, or did not. */
+void end_turn(const struct turn *turn, const struct options *options, bool ran,
               struct outcome *outcome)
 {
-    bool done = true;
+    /* If it is stopped from outside, the whole pod ends: nothing comes after it. */
+    bool passes = ran && !outcome->terminated &&
+                  (outcome->exit_code == 0 || options->ignore_error);
+    bool done = passes ? mark(turn, turn->name, "passed") : unmark(turn, "passed");
 
-    if (outcome->terminated) /* the whole pod ends: nothing comes after it */
-        done = unmark(turn, "passed");
-    else if (outcome->exit_code == 0 || options->ignore_error)
-        done = mark(turn, "passed");
+    for (size_t at = 0; ran && done && at < options->after_count; at++) {
+        if (!options->even_if_failed) /* all had passed, or it had not run */
+            done = mark(turn, options->after[at], "passed");
+        if (done && !options->ordered)
+            done = show_end(turn, options->after[at]);
+    }
+    if (done && !options->ordered)
+        done = show_end(turn, turn->name);
     if (!done && outcome->exit_code == 0)
         outcome->exit_code = EXIT_LAUNCHER;
 }

@@ -70,10 +70,11 @@ void run_two_steps(const struct options *options, struct outcome *outcome)
         !prepare_command(options, &streams, program, outcome) ||
         !run_first(options, program, &streams, &child, outcome))
         return;
-    end_turn(&first, options, outcome);
+    outcome->exit_code = EXIT_LAUNCHER;
+    if (!pass_first_turn(&first))
+        return;
     close(first.alive);
     outcome->turn = options->then;
-    outcome->exit_code = EXIT_LAUNCHER;
     if (!await_turn(&second, options, &child, outcome))
         return;
     clock_gettime(CLOCK_REALTIME, &outcome->started_at);
@@ -81,5 +82,5 @@ void run_two_steps(const struct options *options, struct outcome *outcome)
     if (run_second(options, program, &streams, &child, outcome))
         finish_command(options, &streams, outcome);
     end_orphans();
-    end_turn(&second, options, outcome);
+    end_turn(&second, options, true, outcome);
 }

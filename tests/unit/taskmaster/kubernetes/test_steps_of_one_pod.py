@@ -207,6 +207,21 @@ def test_more_files_than_the_task_asked_for_end_it_for_good(
     assert message.strip() in observed.result.error
 
 
+def test_more_than_a_few_files_where_turns_are_taken_end_the_task_for_good() -> None:
+    message = 'Usage of EmptyDir volume "tesk-turns" exceeds the limit "1Mi". '
+    killed = over(137, message=make_report(143, terminated=True))
+    evicted = status(phase="Failed", reason="Evicted", message=message)
+
+    observed = look(X1, together(over(), over(), killed, HELD), evicted)
+
+    assert isinstance(observed, Ended)
+    assert not observed.result.lost
+    assert observed.result.error == (
+        "executors[1]: a command filled a folder below /.tesk, which is not for files "
+        f"of the task: {message.strip()}"
+    )
+
+
 def test_one_that_had_ended_before_an_eviction_keeps_its_result() -> None:
     done = over(0, message=make_report(0))
     evicted = status(phase="Failed", reason="Evicted", message=next(iter(EVICTIONS)))

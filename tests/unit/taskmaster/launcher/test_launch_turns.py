@@ -12,6 +12,7 @@ import pytest
 
 from programs.waiting import eventually
 from taskmasters.pod_steps import STEPS, Pod
+from tesk_taskmaster.domain.layouts import Order
 
 ORDERS = list(itertools.permutations(STEPS))[::3]
 
@@ -32,7 +33,9 @@ def test_steps_run_in_order_whichever_starts_first(
     assert pod.log() == ["in", "x0 passed", "x1 passed", "out passed"]
 
 
-def test_steps_that_the_runtime_orders_do_not_wait(pod: Pod) -> None:
+@pytest.mark.parametrize("order", Order)
+def test_steps_that_the_runtime_orders_do_not_wait(pod: Pod, order: Order) -> None:
+    pod.order = order
     with pod:
         for name in STEPS:
             pod.start(name, pod.logs)
@@ -207,7 +210,8 @@ WRONG = {
     "an order without a turn": (
         ["--after", "x"],
         (
-            "options --then, --after, --clear, --unless-failed, --even-if-failed and "
+            "options --then, --after, --clear, --unless-failed, --even-if-failed, "
+            "--ordered and "
             "--ignore-error need --turns and --turn"
         ),
     ),

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from programs.waiting import eventually
-from taskmasters.pod_steps import Pod
+from taskmasters.pod_steps import STEPS, Pod
+from tesk_taskmaster.domain.layouts import Order
 
 HOSTILE = {
     "a link for its end": ("ln -s {victim} x0.passed", "turns: x0.passed: File exists"),
@@ -63,14 +64,85 @@ def test_a_command_cannot_lead_a_later_step_elsewhere(
         assert pod.log() == ["x1 passed"]
 
 
-def test_a_command_that_removes_all_files_lets_those_go_on_that_wait(pod: Pod) -> None:
+def clear(pod: Pod) -> str:
+    return f"rm {pod.turns}/*"
+
+
+@pytest.mark.parametrize("code", [0, 7])
+@pytest.mark.parametrize("late", ["", "x1", "out", "x1 out"])
+def test_a_command_that_removes_all_files_spoils_nothing(
+    pod: Pod, late: str, code: int
+) -> None:
+    early = [name for name in ("in", "x1", "out") if name not in late.split()]
+    with pod:
+        for name in early:
+            pod.start(name, "true" if name == "in" else pod.logs)
+        pod.wait_for_begun(*early)
+        pod.start("x0", f"{clear(pod)}; exit {code}")
+        assert pod.wait("x0") == code
+        for name in late.split():
+            pod.start(name, pod.logs)
+
+        assert [pod.wait(name) for name in ("in", "x1", "out")] == [0, 0, 0]
+
+    assert pod.log() == (["out failed"] if code else ["x1 passed", "out passed"])
+    assert pod.report("x1")["skipped"] is bool(code)
+
+
+def test_who_begins_while_the_files_are_removed_is_told_of_all_ends(pod: Pod) -> None:
     with pod:
         pod.start("in", "true")
+        pod.start("x0", f"{clear(pod)}; {pod.held}")
+        eventually(lambda: pod.log() == ["x0 passed"])
         pod.start("x1", pod.logs)
-        pod.wait_for_begun("in", "x1")
-        eventually(lambda: pod.is_waiting("x1"))
-        pod.start("x0", f"rm {pod.turns}/*; touch {pod.turns}/in.passed")
+        pod.start("out", pod.logs)
+        pod.wait_for_begun("x1", "out")
+        assert pod.is_waiting("x1")
 
-        assert [pod.wait(name) for name in ("x0", "x1")] == [0, 0]
+        pod.release("x0")
 
-    assert pod.log() == ["x1 passed"]
+        assert [pod.wait(name) for name in ("x0", "x1", "out")] == [0, 0, 0]
+    assert pod.log() == ["x0 passed", "x1 passed", "out passed"]
+
+
+@pytest.mark.parametrize("at", ["x0", "x1"])
+def test_a_command_of_a_sequence_that_removes_all_files_spoils_nothing(
+    pod: Pod, at: str
+) -> None:
+    pod.order = Order.SEQUENCE
+    with pod:
+        for name in STEPS:
+            pod.start(name, clear(pod) if name == at else pod.logs)
+            assert pod.wait(name) == 0
+
+    other = "x1" if at == "x0" else "x0"
+    assert pod.log() == ["in", f"{other} passed", "out passed"]
+
+
+@pytest.mark.parametrize("kind", ["alive", "begun", "passed"])
+def test_no_step_of_a_sequence_waits_for_what_is_not_a_file(
+    pod: Pod, kind: str
+) -> None:
+    pod.order = Order.SEQUENCE
+    with pod:
+        for name in STEPS:
+            command = f"mkdir {pod.turns}/x0.{kind}" if name == "x0" else pod.logs
+            pod.start(name, command)
+            assert pod.wait(name) == 0
+
+    assert pod.report("x1")["skipped"] is (kind == "passed")
+    assert pod.log()[-1] == ("out failed" if kind == "passed" else "out passed")
+
+
+@pytest.mark.parametrize("order", Order)
+def test_a_command_that_fails_cannot_pass(pod: Pod, order: Order) -> None:
+    pod.order = order
+    with pod:
+        for name in STEPS:
+            forge = f"touch {pod.turns}/x0.passed {pod.turns}/x1.passed; exit 7"
+            pod.start(name, forge if name == "x0" else pod.logs)
+            pod.wait(name)
+
+    assert pod.report("x0")["exit_code"] == 7
+    assert pod.report("x1")["skipped"] is True
+    assert pod.log() == ["in", "out failed"]

@@ -51,19 +51,14 @@ def container_names(plan: Plan, order: Order) -> Sequence[str]:
 
 
 def turn_options(plan: Plan, container: str, *, order: Order) -> Sequence[str]:
-    """Return the launcher's options for the turn, or both turns, of a container.
-
-    Steps that start together name all before them: one whose launcher is killed while
-    it waits ends before its predecessors. In a sequence nothing waits, and one has
-    passed only if those before it have.
-    """
+    """Return the launcher's options for the turn, or both turns, of a container."""
     steps = step_names(plan)
     step, first = (OUTPUTS, INPUTS) if container == FILER else (container, container)
     at = steps.index(step)
     options = ["--turns", _TARGET, "--turn", first]
     if step != first:
         options += ["--then", step]
-    for before in steps[:at] if order is Order.TOGETHER else steps[max(at - 1, 0) : at]:
+    for before in _named(steps[:at], order):
         if before != first:
             options += ["--after", before]
     if step == OUTPUTS:
@@ -74,12 +69,24 @@ def turn_options(plan: Plan, container: str, *, order: Order) -> Sequence[str]:
         options.append("--ignore-error")
     if order is Order.SEQUENCE:
         # The kubelet starts no further one after another code.
-        options.append("--exit-zero")
+        options += ["--ordered", "--exit-zero"]
     if step in (INPUTS, OUTPUTS):
         options += ["--restarts", str(_RESTARTS)]
         for code in _FINAL_CODES:
             options += ["--final-code", str(code)]
     return options
+
+
+def _named(earlier: Sequence[str], order: Order) -> Sequence[str]:
+    """Return those of the earlier steps that the launcher of a step must know.
+
+    Steps that start together name all before them: one whose launcher is killed while
+    it waits ends before its predecessors. In a sequence nothing waits: the last before
+    it has passed only if all have, and the first is what outputs need.
+    """
+    if order is Order.TOGETHER:
+        return earlier
+    return list(dict.fromkeys((*earlier[:1], *earlier[-1:])))
 
 
 def turns_volume() -> JsonObject:
