@@ -192,8 +192,7 @@ static bool check_turn(const struct options *options)
             !options->even_if_failed && !options->ordered && !options->ignore_error)
             return true;
         fail("options --then, --after, --clear, --unless-failed, --even-if-failed, "
-             "--ordered and "
-             "--ignore-error need --turns and --turn");
+             "--ordered and --ignore-error need --turns and --turn");
         return false;
     }
     if (options->turn == NULL || options->turns == NULL) {

@@ -211,8 +211,7 @@ WRONG = {
         ["--after", "x"],
         (
             "options --then, --after, --clear, --unless-failed, --even-if-failed, "
-            "--ordered and "
-            "--ignore-error need --turns and --turn"
+            "--ordered and --ignore-error need --turns and --turn"
         ),
     ),
     "a directory that is missing": (
