@@ -136,6 +136,22 @@ def test_a_successor_goes_on_whatever_the_settings_say_now(rig: OnePod) -> None:
     assert rig.api.all(VOLUME_CLAIMS) == []
 
 
+def test_a_successor_knows_the_order_of_a_pod_of_one_step(rig: OnePod) -> None:
+    rig.plan = replace(
+        rig.plan, executors=rig.plan.executors[:1], has_inputs=False, has_outputs=False
+    )
+    rig.prepare()
+    rig.start("x0")
+    before = rig.runtime.layout(rig.plan)
+
+    rig.succeed()
+
+    after = rig.runtime.layout(rig.plan)
+    assert before is not None
+    assert after is not None
+    assert str(after) == str(before) == f"pod, {rig.order}"
+
+
 def test_jobs_go_on_as_jobs_whatever_the_settings_say_now(rig: OnePod) -> None:
     offer, rig.runtimes.offer = rig.runtimes.offer, LayoutOffer(layout="jobs")
     rig.runtime = rig.runtimes.open_runtime()

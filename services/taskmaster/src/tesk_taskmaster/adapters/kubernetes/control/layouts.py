@@ -12,12 +12,9 @@ from tesk_taskmaster.adapters.kubernetes.manifests.merged_template import (
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.pod_job import PodOptions
 from tesk_taskmaster.adapters.kubernetes.manifests.templates import PodTemplates
-from tesk_taskmaster.adapters.kubernetes.manifests.turns import step_names
+from tesk_taskmaster.adapters.kubernetes.manifests.turns import order_of
 from tesk_taskmaster.domain.layouts import Layout, LayoutChoice, LayoutOffer, Order
-from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import POD, uses_volume
-
-_ADOPTED = "as it was begun"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +51,17 @@ def _problem(templates: PodTemplates) -> str:
     return ""
 
 
-def adopted_layout(plan: Plan, jobs: Sequence[JsonObject]) -> LayoutChoice | None:
+def adopted_layout(jobs: Sequence[JsonObject]) -> LayoutChoice | None:
     """Return the layout of the Jobs of steps; None if there are none."""
     for job in jobs:
         step = step_of(job)
         if step == POD:
-            order = _order(plan, job)
-            return LayoutChoice(layout=Layout.POD, order=order, why=_ADOPTED)
+            return _adopted(Layout.POD, order=order_of(job))
         if uses_volume(step):
-            return LayoutChoice(layout=Layout.JOBS, why=_ADOPTED)
+            return _adopted(Layout.JOBS)
     return None
 
 
-def _order(plan: Plan, job: JsonObject) -> Order:
-    spec = job["spec"]["template"]["spec"]
-    init = {container["name"] for container in spec.get("initContainers") or ()}
-    return Order.TOGETHER if init.isdisjoint(step_names(plan)) else Order.SEQUENCE
+def _adopted(layout: Layout, order: Order | None = None) -> LayoutChoice:
+    why = "as it was begun"
+    return LayoutChoice(layout=layout, order=order, why=why)

@@ -58,7 +58,7 @@ class Preparation:
             StepFailedError: It cannot be made, or the steps could not run.
         """
         anchor = self.anchors.ensure(plan, transfer_token, context, report_reason)
-        adopted = adopted_layout(plan, anchor.jobs)
+        adopted = adopted_layout(anchor.jobs)
         choice = adopted or self._choose(plan)
         jobs = AttemptJobs(
             cluster=self.cluster,

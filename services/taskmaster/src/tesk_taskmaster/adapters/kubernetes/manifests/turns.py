@@ -9,6 +9,7 @@ Source:
 """
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from tesk_kubernetes.api import JsonObject
 from tesk_model.paths import OWN_FOLDER
@@ -20,6 +21,9 @@ TURNS = "tesk-turns"
 """Name of the pod's volume by which its steps take turns."""
 
 _TARGET = f"{OWN_FOLDER}/turns"
+# The kubelet starts no further container after one with another code. Jobs of all
+# releases have it in every container of a sequence, and in no other.
+_IN_SEQUENCE = "--exit-zero"
 # Of a few empty files.
 _SIZE = "1Mi"
 # A filer that is killed or crashes is started again: no new pod would have its volume.
@@ -68,8 +72,7 @@ def turn_options(plan: Plan, container: str, *, order: Order) -> Sequence[str]:
     if any(each.name == step and each.executor.ignore_error for each in plan.executors):
         options.append("--ignore-error")
     if order is Order.SEQUENCE:
-        # The kubelet starts no further one after another code.
-        options += ["--ordered", "--exit-zero"]
+        options += ["--ordered", _IN_SEQUENCE]
     if step in (INPUTS, OUTPUTS):
         options += ["--restarts", str(_RESTARTS)]
         for code in _FINAL_CODES:
@@ -87,6 +90,25 @@ def _named(earlier: Sequence[str], order: Order) -> Sequence[str]:
     if order is Order.TOGETHER:
         return earlier
     return list(dict.fromkeys((*earlier[:1], *earlier[-1:])))
+
+
+def order_of(job: JsonObject) -> Order:
+    """Return how the steps of a Job of one pod follow each other.
+
+    Init containers do not say it: a pod of one step has none in either order.
+    """
+    spec = job["spec"]["template"]["spec"]
+    return (
+        Order.SEQUENCE
+        if any(_is_in_sequence(container) for container in spec["containers"])
+        else Order.TOGETHER
+    )
+
+
+def _is_in_sequence(container: JsonObject) -> bool:
+    """Tell it by the options of its launcher, if it has one."""
+    options = list(takewhile(lambda word: word != "--", container.get("args") or ()))
+    return "--turn" in options and _IN_SEQUENCE in options
 
 
 def turns_volume() -> JsonObject:
