@@ -50,6 +50,23 @@ def test_nothing_is_told_where_nothing_is_chosen(harness: TaskmasterHarness) -> 
     assert not any(isinstance(what, Metadata | Notice) for what in told)
 
 
+@pytest.mark.parametrize(
+    ("is_adopted", "last_sequence", "count"),
+    [(False, 3, 1), (True, 0, 1), (True, 3, 0)],
+    ids=["nothing has begun", "nothing was reported", "steps have begun"],
+)
+def test_a_successor_tells_the_layout_unless_that_was_done(
+    harness: TaskmasterHarness, *, is_adopted: bool, last_sequence: int, count: int
+) -> None:
+    harness.state.layout = replace(POD, is_adopted=is_adopted)
+
+    told = harness.finish(assignment(task(), last_sequence=last_sequence))
+
+    line = Notice("layout: pod, together (as the task asks)")
+    assert told.count(line) == count
+    assert Metadata({"layout": "pod, together"}) in told
+
+
 def mounts(harness: TaskmasterHarness, at: int) -> list[list[str]]:
     plan = harness.state.plans[at]
     return [[mount.path for mount in step.mounts] for step in plan.executors]
@@ -72,6 +89,7 @@ def test_a_successor_inspects_nothing_of_what_has_been_started(
     harness: TaskmasterHarness,
 ) -> None:
     harness.state.steps[ATTEMPT] = {"in": Step(ended(0)), "x0": Step(ended(0))}
+    harness.state.layout = replace(POD, is_adopted=True)
 
     told = harness.finish(assignment(task(), last_sequence=3, inputs_finished=True))
 

@@ -113,11 +113,13 @@ class LayoutChoice:
     Attributes:
         order: Of the steps in a pod; None with Jobs.
         why: For people: a clause without a full stop.
+        is_adopted: Not chosen now: its steps have begun so.
     """
 
     layout: Layout
     order: Order | None = None
     why: str = ""
+    is_adopted: bool = False
 
     def __str__(self) -> str:
         return f"{self.layout}, {self.order}" if self.order else str(self.layout)

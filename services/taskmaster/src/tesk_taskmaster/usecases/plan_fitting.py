@@ -91,7 +91,8 @@ def _report_layout(
     choice = runtime.layout(plan)
     if choice is None:
         return
-    if not assignment.last_sequence:
+    # Who began the steps has told it, if anything.
+    if not (choice.is_adopted and assignment.last_sequence):
         attempt_reporter.buffer([Notice(f"layout: {choice} ({choice.why})")])
     attempt_reporter.buffer([Metadata({"layout": str(choice)})])
 

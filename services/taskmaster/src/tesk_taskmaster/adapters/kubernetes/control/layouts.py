@@ -64,4 +64,4 @@ def adopted_layout(jobs: Sequence[JsonObject]) -> LayoutChoice | None:
 
 def _adopted(layout: Layout, order: Order | None = None) -> LayoutChoice:
     why = "as it was begun"
-    return LayoutChoice(layout=layout, order=order, why=why)
+    return LayoutChoice(layout=layout, order=order, why=why, is_adopted=True)
