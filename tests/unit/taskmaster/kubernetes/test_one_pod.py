@@ -69,12 +69,31 @@ def test_nothing_starts_after_a_step_of_a_sequence_that_ran_out_of_memory(
     with pytest.raises(StepFailedError) as failure:
         rig.start("out")
     assert str(failure.value) == (
-        "the transfer of outputs: executors[0] ran out of memory, after which no "
-        "container of its pod is started"
+        "the transfer of outputs was not started: a process of executors[0] ran out of "
+        "memory, after which Kubernetes starts no container of its pod; ask for more "
+        "ram_gb, or for the layout jobs"
     )
     assert not failure.value.lost
     rig.runtime.release(ATTEMPT)
     assert rig.left() == []
+
+
+def test_a_step_of_which_only_a_child_ran_out_of_memory_has_succeeded(
+    rig: OnePod,
+) -> None:
+    rig.begin()
+    rig.end("in")
+    rig.start("x0")
+
+    result = rig.end("x0", 0, reason="OOMKilled")
+
+    assert (result.exit_code, result.error, result.notice) == (0, "", "")
+    if rig.order == "sequence":
+        with pytest.raises(StepFailedError, match=r"\[1\] was not started: a process"):
+            rig.start("x1")
+    else:
+        rig.start("x1")
+        assert rig.end("x1").exit_code == 0
 
 
 def test_inputs_that_do_not_arrive_skip_all(rig: OnePod) -> None:

@@ -195,14 +195,16 @@ def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
     """Judge a step behind an init container that ran out of memory; None if it is not.
 
     The kubelet starts none after such a one, even if it ended with 0, and leaves the
-    pod as it is for ever.
+    pod as it is for ever. It says so likewise if only a child of its command was killed:
+    that step may have succeeded.
     """
     for name in snapshot.subject.earlier:
         ended = container_state(pod, name).get("terminated") or {}
         if ended.get("reason") == _OUT_OF_MEMORY and is_init_container(pod, name):
             return failed(
-                f"{snapshot.subject.name}: {title_of(name)} ran out of memory, after "
-                "which no container of its pod is started",
+                f"{snapshot.subject.name} was not started: a process of "
+                f"{title_of(name)} ran out of memory, after which Kubernetes starts no "
+                "container of its pod; ask for more ram_gb, or for the layout jobs",
                 code=ReasonCode.OUT_OF_MEMORY,
                 lost=False,
             )
