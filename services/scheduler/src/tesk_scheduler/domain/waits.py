@@ -25,7 +25,6 @@ _TEXT_LENGTH = 160
 
 _NOUNS = {
     ReasonCode.ADMISSION_PENDING: "its turn",
-    ReasonCode.HELD: "an operator",
     ReasonCode.HELD: "a hold",
     ReasonCode.QUOTA_FULL: "a limit",
     ReasonCode.CAPACITY_FULL: "capacity",
