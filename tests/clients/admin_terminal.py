@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from fakes.task_server import FakeTaskServer
 from schedulers.running import running_scheduler
-from schedulers.served import RunningScheduler
+from schedulers.served import QUOTA, RunningScheduler
 from tesk_cli.adapters.admin_client import AdminClient
 from tesk_cli.adapters.examples import example_path, list_examples
 from tesk_cli.adapters.validation import parse_task, validate_task
@@ -21,6 +21,7 @@ from tesk_cli.cli.app import build_app
 from tesk_cli.cli.dependencies import Dependencies
 from tesk_cli.ports.admin import AdminCaller, AdminServer
 from tesk_scheduler.config import SchedulerSettings
+from tesk_scheduler.domain.quota import Quota
 
 _SETTINGS = SchedulerSettings(tasks_per_taskmaster=2, max_taskmasters=2)
 
@@ -85,8 +86,8 @@ class AdminTerminal:
 
 
 @contextmanager
-def admin_terminal(folder: Path) -> Iterator[AdminTerminal]:
+def admin_terminal(folder: Path, *, quota: Quota = QUOTA) -> Iterator[AdminTerminal]:
     """Give a terminal on a scheduler of its own, whose files are below ``folder``."""
     folder.mkdir()
-    with running_scheduler(folder, _SETTINGS) as running:
+    with running_scheduler(folder, _SETTINGS, quota=quota) as running:
         yield AdminTerminal(running)

@@ -20,6 +20,7 @@ from tesk_scheduler.adapters.ids import UlidGenerator
 from tesk_scheduler.adapters.observers import Observers
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.config import SchedulerSettings, Settings
+from tesk_scheduler.domain.quota import Quota
 from tesk_scheduler.main import build_scheduler
 from tesk_scheduler.ports.quota import FixedQuota
 from tesk_scheduler.servicer.scheduler import Dependencies
@@ -28,7 +29,7 @@ from tesk_scheduler.usecases.notifier import Notifier
 
 @contextmanager
 def running_scheduler(
-    folder: Path, own: SchedulerSettings
+    folder: Path, own: SchedulerSettings, *, quota: Quota = QUOTA
 ) -> Iterator[RunningScheduler]:
     """Run a scheduler whose database and socket are in ``folder``."""
     heard, registry = ListObserver(), CollectorRegistry()
@@ -43,7 +44,7 @@ def running_scheduler(
         clock=SystemClock(),
         ids=UlidGenerator(),
         token=TOKEN,
-        quotas=FixedQuota(QUOTA),
+        quotas=FixedQuota(quota),
         check_quota=NO_QUOTA_CHECK,
         notifier=notifier,
         observer=observer,

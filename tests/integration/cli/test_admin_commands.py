@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from clients.admin_terminal import AdminTerminal
+from clients.admin_terminal import AdminTerminal, admin_terminal
 from programs.serve_command import Serving, end_leftovers, serving
 from tesk.v1 import assignment_service_pb2
 from tesk_cli.adapters.admin_client import AdminClient
 from tesk_cli.domain.exits import ExitCode
 from tesk_model.errors import InvalidRequestError, UnavailableError
+from tesk_scheduler.domain.quota import Limit
+from tesk_scheduler.quota_config.conversion import quota_from_settings
+from tesk_scheduler.quota_config.loading import load_quota
 
 
 def test_status_says_what_is_held_by_whom(terminal: AdminTerminal) -> None:
@@ -219,6 +222,28 @@ def test_quota_shows_usage_beside_limits(terminal: AdminTerminal) -> None:
     assert alice["limit"] == {"queued": 20}
     assert alice["share"] == 0.75
     assert found["capacity"]["cpu"] == 4
+
+
+def test_quota_shows_guarantees_and_types_of_gpus(tmp_path: Path) -> None:
+    text = """
+    capacity: {cpu: 8, gpu: 4, gpu_types: {a100: 3}}
+    per_task: {max: {gpu: 2, gpu_types: {a100: 1}}}
+    limits:
+      - {match: {group: vision}, guaranteed: {cpu: 2.5, gpu: 1}, max: {gpu: 3}}
+    """
+    quota = quota_from_settings(load_quota(text), Limit())
+
+    with admin_terminal(tmp_path / "b", quota=quota) as terminal:
+        lines = terminal.run("quota", "show").stdout.splitlines()
+
+    assert lines[-2:] == [
+        "per_task: gpu 2, gpu_types.a100 1",
+        "capacity: cpu 8, gpu 4, gpu_types.a100 3",
+    ]
+    (vision,) = [line for line in lines if line.startswith("group vision")]
+    assert vision.split("  ")[-1].strip() == (
+        "cpu 0 (2.5 guaranteed), gpu 0/3 (1 guaranteed)"
+    )
 
 
 def test_a_quota_is_checked_against_the_one_in_force(

@@ -13,10 +13,14 @@ from tesk_scheduler.domain.capacity import (
     OwnPods,
     TaskmasterCounts,
     cluster_capacity,
+    with_gpu_types,
 )
 from tesk_scheduler.domain.dimensions import CPU, RAM, RUNNING
 from tesk_scheduler.domain.quota import NO_LIMIT, Demand, Limit, Quota, Usage
 from tesk_scheduler.ports.quota import FixedQuota
+from tesk_scheduler.quota_config.conversion import quota_from_settings
+from tesk_scheduler.quota_config.loading import load_quota
+from tesk_scheduler.servicer.quota_wire import page_to_wire
 from tesk_scheduler.usecases.admin.quota_view import QuotaView
 
 POD = Demand(cpu_millis=100)
@@ -69,3 +73,28 @@ def test_a_machine_has_what_its_quota_says(store: SqlTaskStore) -> None:
     page = QuotaView(store=store, quotas=FixedQuota(machine)).page("")
 
     assert page.capacity == machine.capacity
+
+
+def test_types_of_gpus_are_shown_beside_the_amounts(store: SqlTaskStore) -> None:
+    text = """
+    capacity: {cpu: 8, gpu: 4, gpu_types: {a100: 3}}
+    per_task: {max: {gpu: 2, gpu_types: {a100: 1, t4: 0}}}
+    """
+    quota = quota_from_settings(load_quota(text), Limit())
+
+    page = page_to_wire(QuotaView(store=store, quotas=FixedQuota(quota)).page(""))
+
+    assert page.per_task == {"gpu": 2, "gpu_types.a100": 1, "gpu_types.t4": 0}
+    assert page.capacity == {"cpu": 8, "gpu": 4, "gpu_types.a100": 3}
+
+
+def test_types_of_gpus_of_a_cluster_are_those_of_its_nodes(
+    store: SqlTaskStore,
+) -> None:
+    def cluster(quota: Quota) -> Capacity:
+        gpus = {"t4": [Limit(gpu=2), Limit(gpu=1)]}
+        return with_gpu_types(nodes(quota), gpus, given={}, used={})
+
+    view = QuotaView(store=store, quotas=FixedQuota(Quota()), cluster=cluster)
+
+    assert page_to_wire(view.page("")).capacity["gpu_types.t4"] == 3

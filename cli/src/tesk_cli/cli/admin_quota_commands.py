@@ -107,11 +107,16 @@ def set_priority(
 
 
 def _row(each: dict[str, Any]) -> tuple[str, ...]:
-    used, limit = each["used"], each["limit"]
+    used, limit, guaranteed = each["used"], each["limit"], each["guaranteed"]
     amounts = [
         f"{name} {format_number(used.get(name, 0))}"
         + (f"/{format_number(limit[name])}" if name in limit else "")
-        for name in sorted({*used, *limit})
+        + (
+            f" ({format_number(guaranteed[name])} guaranteed)"
+            if name in guaranteed
+            else ""
+        )
+        for name in sorted({*used, *limit, *guaranteed})
     ]
     return (
         format_subject(each["subject"]),

@@ -468,7 +468,7 @@ class GetQuotaResponse(_message.Message):
     def subjects(self) -> _containers.RepeatedCompositeFieldContainer[Global___SubjectQuota]: ...
     @_builtins.property
     def per_task(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """What one task may ask for, and what there is."""
+        """What one task may ask for, and what there is; also `gpu_types.` with each type."""
 
     @_builtins.property
     def capacity(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]: ...

@@ -1,5 +1,6 @@
 """Converts quotas for AdminService: amounts by the names and units of settings."""
 
+from collections.abc import Mapping
 from math import inf
 
 from tesk.v1 import admin_service_pb2 as pb
@@ -17,8 +18,11 @@ def page_to_wire(page: QuotaPage) -> pb.GetQuotaResponse:
     """Convert a page."""
     return pb.GetQuotaResponse(
         subjects=map(subject_quota_to_wire, page.subjects),
-        per_task=bounded_to_wire(page.quota.per_task),
-        capacity=bounded_to_wire(page.capacity),
+        per_task={
+            **bounded_to_wire(page.quota.per_task),
+            **_by_type(page.quota.task.gpu_types),
+        },
+        capacity={**bounded_to_wire(page.capacity), **_by_type(page.gpu_types)},
         next_cursor=page.next_cursor,
     )
 
@@ -55,6 +59,10 @@ def bounded_to_wire(amounts: Amounts) -> dict[str, float]:
         for each in DIMENSIONS
         if amounts[each] < inf
     }
+
+
+def _by_type(gpu_types: Mapping[str, float]) -> dict[str, float]:
+    return {f"gpu_types.{name}": count for name, count in gpu_types.items()}
 
 
 def _some(amounts: Amounts) -> dict[str, float]:

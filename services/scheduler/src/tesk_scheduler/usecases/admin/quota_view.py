@@ -44,11 +44,16 @@ class SubjectQuota(NamedTuple):
 
 
 class QuotaPage(NamedTuple):
-    """Some subjects, and the cursor of the next ones; "" at the end."""
+    """Some subjects, and the cursor of the next ones; "" at the end.
+
+    Attributes:
+        gpu_types: See ``QuotaReading``.
+    """
 
     subjects: Sequence[SubjectQuota]
     quota: Quota
     capacity: Limit
+    gpu_types: Mapping[str, float]
     next_cursor: str
 
 
@@ -57,10 +62,12 @@ class QuotaReading(NamedTuple):
 
     Attributes:
         capacity: What there is: of settings and machine, or of the nodes of a cluster.
+        gpu_types: Of the capacity, GPUs by type.
     """
 
     quota: Quota
     capacity: Limit
+    gpu_types: Mapping[str, float]
     usage: Mapping[Subject, Usage]
     history: History
 
@@ -106,7 +113,7 @@ class QuotaView:
         quota = self.quotas.current()
         return QuotaReading(
             quota,
-            self._capacity(quota),
+            *self._capacity(quota),
             self.store.usage_of_all(),
             self.store.usage_history(),
         )
@@ -134,16 +141,18 @@ class QuotaView:
             [reading.of(subject) for subject in some],
             reading.quota,
             reading.capacity,
+            reading.gpu_types,
             str(first + _PAGE) if more else "",
         )
 
-    def _capacity(self, quota: Quota) -> Limit:
+    def _capacity(self, quota: Quota) -> tuple[Limit, Mapping[str, float]]:
         found = self.cluster(quota)
         if found is None:
-            return quota.capacity
+            return quota.capacity, quota.capacity_gpu_types
         # That of a cluster counts pods, and not tasks.
         tasks = {RUNNING.column: quota.capacity[RUNNING]}
-        return Limit(**{**found.total.named(), **tasks})
+        gpu_types = {name: gpus.total for name, gpus in found.gpu_types.items()}
+        return Limit(**{**found.total.named(), **tasks}), gpu_types
 
 
 def _named(quota: Quota) -> set[Subject]:
