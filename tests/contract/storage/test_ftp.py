@@ -12,6 +12,7 @@ import pytest
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
 from tesk_filer.adapters.storage.ftp import FtpStorage
+from tesk_filer.adapters.storage.ftp_connections import translated_errors
 from tesk_filer.ports import ChangedError, Source, Stat, StorageError
 from tesk_model.locations import parse_location
 
@@ -48,6 +49,16 @@ def test_a_name_with_line_ends_is_refused_in_words(ftp: Place, name: str) -> Non
         ftp.put(ftp.at(name), b"x")
 
     assert not caught.value.transient
+
+
+def test_a_name_that_is_not_utf_8_is_named() -> None:
+    listing = b"type=file; plain\r\ntype=file; caf\xe9\r\ntype=file; zebra\r\n"
+
+    with (
+        pytest.raises(StorageError, match=r'is not valid UTF-8: "type=file; caf.?"$'),
+        translated_errors(),
+    ):
+        listing.decode()
 
 
 def test_a_server_that_takes_few_connections_serves_many_threads(

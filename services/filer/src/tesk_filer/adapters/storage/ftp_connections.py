@@ -15,11 +15,12 @@ from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Login, with_login_of
 from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Credentials, StorageError
-from tesk_model.locations import Location
+from tesk_model.locations import Location, printable
 from tesk_model.schemes import SCHEMES
 
 _NOT_LOGGED_IN = "530"
 _TOO_MANY = "421"
+_MAX_SHOWN = 200  # characters of a line
 # Convention asks for something like an address.
 _ANONYMOUS = Login(user="anonymous", password="anonymous@")  # noqa: S106
 
@@ -127,10 +128,20 @@ def translated_errors() -> Iterator[None]:
         raise StorageError(message) from error
     except (OSError, EOFError) as error:
         raise explain_connection(error) from error
+    except UnicodeDecodeError as error:
+        line = excerpt(printable(_line_of(error)), _MAX_SHOWN)
+        raise StorageError(f'a name is not valid UTF-8: "{line}"') from error
     except UnicodeError as error:
         raise StorageError("a name is not valid UTF-8") from error
     except ValueError as error:  # of a number in a reply
         raise StorageError("the server's replies make no sense") from error
+
+
+def _line_of(error: UnicodeDecodeError) -> str:
+    """Return the line of a listing or reply that cannot be decoded."""
+    begin = error.object.rfind(b"\n", 0, error.start) + 1
+    line = error.object[begin:].partition(b"\n")[0]
+    return line.decode(errors="surrogateescape").strip()
 
 
 def reply_code(error: BaseException) -> str:
