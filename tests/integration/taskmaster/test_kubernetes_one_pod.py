@@ -173,7 +173,10 @@ def test_running_out_of_memory_is_of_the_step(runner: PodRunner) -> None:
     assert "executors[1]: ran out of memory: limit" in result.notice
     assert not result.lost
     if runner.order == "sequence":
-        words = r"of outputs: (executors\[1\] ran out|container x1 of its pod ended)"
+        words = (
+            r"outputs was not started: a process of executors\[1\] ran out of memory"
+            r"|outputs: container x1 of its pod ended"
+        )
         with pytest.raises(StepFailedError, match=words):
             runner.start("out")
     else:
