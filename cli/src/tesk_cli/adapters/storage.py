@@ -29,7 +29,7 @@ from tesk_filer.run_wiring import make_retry, make_run, open_engine
 from tesk_filer.usecases.checks import Checks
 from tesk_filer.usecases.retry import Retry
 from tesk_filer.usecases.transfer import Transfer
-from tesk_filer.wiring import open_credentials, storage_config
+from tesk_filer.wiring import check_shared, open_credentials, storage_config
 from tesk_model.errors import UnavailableError
 from tesk_model.identities import FileIdentity
 from tesk_model.locations import Location, parse_location
@@ -248,6 +248,7 @@ def open_storage(
     settings = load(Settings, environ)
     redactor = Redactor()
     try:
+        check_shared(settings.filer)
         operator = open_credentials(settings.filer, warn=_say_nothing)
         operator.check()
         credentials = operator.of(TaskOwner, told=redactor.add)

@@ -55,10 +55,10 @@ def storage_config(
     """Return the settings of storages; ``environ`` names files to protect.
 
     Raises:
-        ValueError: A setting is malformed; names it.
+        ValueError: A setting is malformed; names it. Not that of shared storage, which
+            processes check when they start, by ``check_shared``.
     """
     filer = config.filer
-    check_shared(filer)
 
     def protected() -> ProtectedPaths:
         own_files = (
