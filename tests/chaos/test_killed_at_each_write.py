@@ -35,7 +35,7 @@ WRITERS = (
     "Reassignment._assign",
     "TaskmasterReaper._unassign_all",
     "PastUsages._sample",
-    "WaitReasons.put",
+    "WaitReasons._write",
     "Holding.put",
     "Holding.remove",
     "Priorities.set",
