@@ -306,6 +306,17 @@ def test_notices_of_runtime_and_step_are_reported_once(
     ]
 
 
+def test_notices_come_first_so_that_a_successor_leaves_none_out(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.note_lines.append("sandbox")
+    harness.state.says["prepare"] = ("waits for room",)
+
+    told = harness.finish(assignment())
+
+    assert told[0] == Notice("sandbox")
+
+
 def test_a_lack_of_memory_has_a_code_of_its_own(harness: TaskmasterHarness) -> None:
     code = ReasonCode.OUT_OF_MEMORY
     harness.state.results["x0"] = StepResult(exit_code=137, code=code)

@@ -86,13 +86,14 @@ class AttemptSteps:
         plan = self._plan()
         check_earlier_steps(self.assignment, self.runtime)
         self.control.checkpoint()
-        self.runtime.prepare(
-            plan, self.assignment.transfer_token, self.attempt_reporter.report_reason
-        )
         if not self.assignment.last_sequence:
+            # With the first report, so that who has any event has these.
             self.attempt_reporter.buffer(
                 [Notice(line) for line in self.runtime.notices()]
             )
+        self.runtime.prepare(
+            plan, self.assignment.transfer_token, self.attempt_reporter.report_reason
+        )
         if finished := self._check_candidate(plan):
             return finished
         fitted = fit_plan(
