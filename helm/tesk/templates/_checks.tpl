@@ -135,11 +135,14 @@
 {{- fail "executors.podSecurity restricted does not let anybody be root: leave out executors.podSecurityContext.runAsUser 0." -}}
 {{- end -}}
 {{- range $limit := list "everybody" "perTask" "per_task" "capacity" -}}
-{{- $amounts := get $v.quota $limit -}}
+{{- $given := get $v.quota $limit -}}
+{{- $given = ternary $given dict (kindIs "map" $given) -}}
+{{- range $path, $amounts := dict $limit $given (printf "%s.max" $limit) (get $given "max") -}}
 {{- if kindIs "map" $amounts -}}
 {{- range $amount := list "running" "queued" "cpu" "ramGb" "ram_gb" -}}
 {{- if eq (toString (get $amounts $amount)) "0" -}}
-{{- fail (printf "quota.%s.%s: 0 would let no task run at all: leave it out; quota.users can stop users." $limit $amount) -}}
+{{- fail (printf "quota.%s.%s: 0 would let no task run at all: leave it out; quota.users can stop users." $path $amount) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -79,6 +79,10 @@ IMPOSSIBLE: dict[str, tuple[dict[str, Any], str]] = {
         {"quota": {"everybody": {"queued": 0}}},
         "leave it out",
     ),
+    "a quota that lets no task run, as maximum": (
+        {"quota": {"perTask": {"max": {"cpu": 0}}}},
+        "quota.perTask.max.cpu: 0 would let no task run",
+    ),
     "two schedulers on SQLite": (
         {"scheduler": {"replicas": 2}},
         "set database.type to postgresql, or scheduler.replicas to 1",
