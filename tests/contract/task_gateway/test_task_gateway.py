@@ -1,29 +1,12 @@
-"""What the api may expect of a scheduler, whatever way it is reached.
+"""What the api may expect of a scheduler, whatever way it is reached."""
 
-A subject is a gateway and the means to bring its tasks into a state; a new
-scheduler joins by adding itself to ``SUBJECTS``.
-"""
-
-import os
-import subprocess
-import sys
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import grpc
 import pytest
 
 from builders.tasks import make_executor, make_task
-from fakes.api_process import TOKEN, serve_scheduler
-from fakes.api_scheduler import InProcessChannel, MemoryScheduler
-from fakes.api_server import counted
-from programs.waiting import eventually
 from tesk.v1 import task_pb2 as pb
-from tesk_api.adapters.scheduler_client import SchedulerClient
 from tesk_api.domain.requests import (
     Caller,
     NewTask,
@@ -36,94 +19,10 @@ from tesk_model.call_cache import CacheResult
 from tesk_model.errors import InvalidRequestError, NotFoundError
 from tesk_model.states import TaskState
 from tesk_model.task import Input, Task, TaskId, TaskView
-from tesk_runtime.rpc.channel import open_channel
 
 Gateway = TaskGateway[pb.Task]
 
 ADMIN = Caller(user="root", admin=True)
-NAMES = counted("user")
-
-
-@contextmanager
-def in_process(_folder: Path) -> Iterator[Gateway]:
-    channel = cast("grpc.Channel", InProcessChannel(MemoryScheduler()))
-    yield SchedulerClient(channel, new_key=counted("key"))
-
-
-@contextmanager
-def over_grpc(folder: Path) -> Iterator[Gateway]:
-    address = f"unix:{folder}/scheduler.sock"
-    with (
-        serve_scheduler(MemoryScheduler(), address),
-        open_channel(address, token=TOKEN) as channel,
-    ):
-        yield SchedulerClient(channel, new_key=counted("key"))
-
-
-@contextmanager
-def the_scheduler(folder: Path) -> Iterator[Gateway]:
-    """Start the real one, with one place to run that a first task holds.
-
-    Its taskmasters find no engine, so that nothing runs and nothing is left.
-    """
-    address = f"unix:{folder}/scheduler.sock"
-    token = folder / "token"
-    token.write_text(TOKEN, encoding="ascii")
-    environ = os.environ | {
-        "TESK_HOME": str(folder),
-        "TESK_GRPC_TOKEN_FILE": str(token),
-        "TESK_GRPC_SCHEDULER": address,
-        "TESK_SCHEDULER_LISTEN": address,
-        "TESK_QUOTA_EVERYBODY": "{running: 1}",
-        "TESK_ENGINE": "container",
-        "DOCKER_HOST": "unix:///nonexistent/docker.sock",
-    }
-    process = subprocess.Popen([sys.executable, "-m", "tesk_scheduler"], env=environ)
-    try:
-        with open_channel(address, token=TOKEN) as channel:
-            grpc.channel_ready_future(channel).result(timeout=100)
-            gateway = SchedulerClient(channel, new_key=lambda: uuid.uuid4().hex)
-            _occupy(gateway)
-            yield gateway
-    finally:
-        process.terminate()
-        process.wait(100)
-
-
-def _occupy(gateway: Gateway) -> None:
-    caller = Caller(user="first")
-    task_id = create(gateway, caller)
-    eventually(
-        lambda: listed(gateway, caller, state=TaskState.QUEUED) != [task_id],
-        what="the admission of the first task",
-    )
-
-
-SUBJECTS: dict[str, Callable[[Path], AbstractContextManager[Gateway]]] = {
-    "memory, in process": in_process,
-    "memory, over gRPC": over_grpc,
-    "the scheduler": the_scheduler,
-}
-
-
-@pytest.fixture(scope="module", params=list(SUBJECTS.values()), ids=list(SUBJECTS))
-def gateway(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    with request.param(tmp_path_factory.mktemp("subject")) as subject:
-        yield subject
-
-
-@pytest.fixture
-def alice() -> Caller:
-    """Return a user without tasks, for one test."""
-    return Caller(user=NAMES())
-
-
-@pytest.fixture
-def bob() -> Caller:
-    """Return another one."""
-    return Caller(user=NAMES())
 
 
 def create(gateway: Gateway, caller: Caller, **fields: Any) -> TaskId:
@@ -319,31 +218,31 @@ def cancel(
         query = replace(query, page_token=page.next_page_token)
 
 
-def test_tasks_that_match_are_canceled_page_by_page(gateway: Gateway) -> None:
-    ada, eve = Caller(user=NAMES()), Caller(user=NAMES())
-    wanted = [create(gateway, ada, name=f"x{number}") for number in range(3)]
-    kept = [create(gateway, ada, name="y"), create(gateway, eve, name="x")]
+def test_tasks_that_match_are_canceled_page_by_page(
+    gateway: Gateway, alice: Caller, bob: Caller
+) -> None:
+    wanted = [create(gateway, alice, name=f"x{number}") for number in range(3)]
+    kept = [create(gateway, alice, name="y"), create(gateway, bob, name="x")]
     query = TaskQuery(name_prefix="x")
 
-    assert sorted(cancel(gateway, ada, query, dry_run=True)) == sorted(wanted)
-    assert sorted(cancel(gateway, ada, query)) == sorted(wanted)
-    assert not cancel(gateway, ada, query)
+    assert sorted(cancel(gateway, alice, query, dry_run=True)) == sorted(wanted)
+    assert sorted(cancel(gateway, alice, query)) == sorted(wanted)
+    assert not cancel(gateway, alice, query)
     states = {state_of(gateway, each) for each in wanted}
     assert states == {pb.TASK_STATE_CANCELED}
     assert {state_of(gateway, each) for each in kept} == {pb.TASK_STATE_QUEUED}
 
 
-def test_each_of_many_tasks_has_its_result(gateway: Gateway) -> None:
-    caller = Caller(user=NAMES())
+def test_each_of_many_tasks_has_its_result(gateway: Gateway, alice: Caller) -> None:
     tasks = [
         NewTask(task=make_task(name=str(number)), idempotency_key=f"k{number}")
         for number in range(300)
     ]
 
-    created = gateway.create_all(caller, tasks)
+    created = gateway.create_all(alice, tasks)
 
     assert len(set(created)) == 300
-    assert gateway.create_all(caller, tasks[5:7]) == created[5:7]
+    assert gateway.create_all(alice, tasks[5:7]) == created[5:7]
 
 
 def subscription(caller: Caller, **filters: Any) -> Subscription:

@@ -1,61 +1,25 @@
 """Changes of tasks are stored, counted and read again."""
 
 import threading
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from builders.scheduler_tasks import NOON, make_demand, make_new_task
+from builders.scheduler_tasks import NOON, make_new_task
+from schedulers.units_of_work import add, begin, change, full
 from tesk_model.errors import ConflictError, TeskError
-from tesk_model.events import MAX_MEMORY_BYTES
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.states import TaskState
 from tesk_model.task import OutputFileLog, TaskId
-from tesk_scheduler.domain.dimensions import GPU, QUEUED, RAM
-from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind, Usage
-from tesk_scheduler.domain.records import (
-    ExecutorLogChange,
-    NewTask,
-    StoredTask,
-    TaskSummary,
-)
-from tesk_scheduler.domain.transitions import admitted, canceled, with_state
+from tesk_scheduler.domain.dimensions import QUEUED
+from tesk_scheduler.domain.quota import EVERYBODY, Subject, SubjectKind
+from tesk_scheduler.domain.records import TaskSummary
+from tesk_scheduler.domain.transitions import canceled, with_state
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 GROUPS = ('lab, with "signs"', "é", "")
 ALICE = Subject(SubjectKind.USER, "alice")
 T1 = TaskId("t-1")
-
-
-def add(store: TaskStore, *tasks: NewTask) -> None:
-    """Store tasks in one unit of work."""
-    store.write(lambda tx: tx.add_tasks(tasks))
-
-
-def change(store: TaskStore, task_id: str, work: Callable[..., None]) -> None:
-    """Run ``work(tx, record)``."""
-
-    def unit(tx: Transaction) -> None:
-        work(tx, tx.records([TaskId(task_id)])[TaskId(task_id)])
-
-    store.write(unit)
-
-
-def begin(store: TaskStore, task_id: str, taskmaster: str = "tm-1") -> None:
-    """Admit a task."""
-    change(
-        store,
-        task_id,
-        lambda tx, record: tx.save(record, admitted(record, taskmaster, NOON)),
-    )
-
-
-def full(store: TaskStore, task_id: str) -> StoredTask:
-    """Read everything of a task."""
-    (task,) = store.tasks([TaskId(task_id)], owner=None, full=True, max_bytes=0).tasks
-    return task
 
 
 def summaries(
@@ -213,23 +177,6 @@ def test_a_record_that_moved_on_is_not_overwritten(store: TaskStore) -> None:
         store.write(lambda tx: tx.save(old, canceled(old, NOON)))
 
 
-def test_usage_follows_the_state(store: TaskStore) -> None:
-    add(store, make_new_task("t-1"), make_new_task("t-2", owner="bob", group="g"))
-    begin(store, "t-1")
-
-    usage = store.usage_of_all()
-
-    ram = make_new_task("t-1").demand[RAM]
-    running = Usage(running=1, cpu_millis=1000, ram=ram)
-    assert usage[ALICE] == running
-    assert usage[Subject(SubjectKind.GROUP, "g")] == Usage(queued=1)
-    assert usage[EVERYBODY] == running.plus(Usage(queued=1))
-
-
-def test_usage_of_an_unknown_subject_is_nothing(store: TaskStore) -> None:
-    assert store.write(lambda tx: tx.usage({ALICE})) == {ALICE: Usage()}
-
-
 def test_a_unit_that_fails_leaves_nothing(store: TaskStore) -> None:
     def fail(tx: Transaction) -> None:
         tx.add_tasks([make_new_task("t-1")])
@@ -287,122 +234,6 @@ def test_writers_share_transactions_and_each_gets_its_result(
     assert store.usage_of_all()[EVERYBODY][QUEUED] == 40
 
 
-def test_executor_logs_grow(store: TaskStore) -> None:
-    add(store, make_new_task("t-1"))
-    begin(store, "t-1")
-    first = ExecutorLogChange(index=0, started_at=NOON)
-    live = ExecutorLogChange(index=0, stdout="a\0ä", stderr="")
-    last = ExecutorLogChange(
-        index=0,
-        ended_at=NOON,
-        exit_code=0,
-        stdout="done",
-        cpu_seconds=1.25,
-        max_memory_bytes=MAX_MEMORY_BYTES,
-    )
-    for step in (first, live, last, ExecutorLogChange(index=1)):
-        change(
-            store,
-            "t-1",
-            lambda tx, record, step=step: tx.change_executor_log(record.seq, step),
-        )
-
-    logs = full(store, "t-1").executors
-
-    assert [(log.position, log.exit_code, log.stdout) for log in logs] == [
-        (0, 0, b"done"),
-        (1, None, b""),
-    ]
-    assert logs[0].started == logs[0].ended
-    assert [(log.cpu, log.max_memory) for log in logs] == [
-        (1_250_000, MAX_MEMORY_BYTES),
-        (None, None),
-    ]
-    record = store.record(T1)
-    assert record is not None
-    assert store.executors(record.seq) == [(0, 0), (1, None)]
-    assert store.executors(record.seq + 1) == []
-
-
-def test_streams_keep_every_character(store: TaskStore) -> None:
-    add(store, make_new_task("t-1"))
-    begin(store, "t-1")
-    output = ExecutorLogChange(index=0, stdout="a\0ä", stderr="\n")
-
-    change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
-
-    (log,) = full(store, "t-1").executors
-    assert (log.stdout.decode(), log.stderr) == ("a\0ä", b"\n")
-
-
-def test_only_full_shows_streams_and_lines(store: TaskStore) -> None:
-    add(store, make_new_task("t-1", lines=("a",)))
-    begin(store, "t-1")
-    output = ExecutorLogChange(index=0, stdout="secret")
-    change(store, "t-1", lambda tx, record: tx.change_executor_log(record.seq, output))
-
-    (task,) = store.tasks([T1], owner=None, full=False, max_bytes=0).tasks
-
-    assert (task.lines, task.executors[0].stdout) == ([], b"")
-
-
-def test_lines_of_a_source_replace_each_other(store: TaskStore) -> None:
-    add(store, make_new_task("t-1", lines=("first",)))
-    for lines, source in (
-        (("try 1",), "inputs:1"),
-        (("a note",), ""),
-        (("try 2", "NUL \0"), "inputs:1"),
-    ):
-        change(
-            store,
-            "t-1",
-            lambda tx, record, lines=lines, source=source: tx.add_lines(
-                record.seq, lines, source=source
-            ),
-        )
-
-    assert full(store, "t-1").lines == ["first", "a note", "try 2", "NUL �"]
-
-
-def test_metadata_is_merged_and_outputs_are_kept_once(store: TaskStore) -> None:
-    add(store, make_new_task("t-1"))
-    begin(store, "t-1")
-    long = "s3://b/" + "x" * 5000
-    one = OutputFileLog(url=long, path="/o/a", size_bytes=2**40)
-    two = OutputFileLog(url=long, path="/o/b", size_bytes=1)
-
-    def put(tx: Transaction, record: object) -> None:
-        seq = getattr(record, "seq")  # noqa: B009 - the helper gives any record
-        tx.merge_metadata(seq, {"a": "1", "b": "1"})
-        tx.merge_metadata(seq, {"b": "2"})
-        tx.put_output_files(seq, [one])
-        tx.put_output_files(seq, [two, replace(one, size_bytes=7)])
-
-    change(store, "t-1", put)
-
-    task = full(store, "t-1")
-    assert task.metadata == {"a": "1", "b": "2"}
-    assert task.outputs == [replace(one, size_bytes=7), two]
-
-
-def test_a_cleared_attempt_keeps_its_lines(store: TaskStore) -> None:
-    add(store, make_new_task("t-1", lines=("stays",)))
-    begin(store, "t-1")
-
-    def forget(tx: Transaction, record: object) -> None:
-        seq = getattr(record, "seq")  # noqa: B009 - the helper gives any record
-        tx.change_executor_log(seq, ExecutorLogChange(index=0))
-        tx.merge_metadata(seq, {"a": "1"})
-        tx.put_output_files(seq, [OutputFileLog(url="u", path="p", size_bytes=1)])
-        tx.clear_attempt(seq)
-
-    change(store, "t-1", forget)
-
-    task = full(store, "t-1")
-    assert (task.executors, task.metadata, task.outputs) == ([], {}, [])
-    assert task.lines == ["stays"]
-
-
 def test_only_old_finished_tasks_are_deleted(store: TaskStore) -> None:
     add(store, *(make_new_task(f"t-{number}", tags={"a": "b"}) for number in range(5)))
     for number, ended in ((0, 0), (1, 1), (2, 100)):
@@ -443,37 +274,3 @@ def test_tasks_with_many_outputs_are_deleted_a_few_at_once(store: TaskStore) -> 
     counts = [store.write(delete) for _ in range(4)]
 
     assert counts == [1, 1, 1, 0]
-
-
-def test_gpus_of_a_type_and_namespaces_have_counters_of_their_own(
-    store: TaskStore,
-) -> None:
-    demand = make_demand(gpu=2)
-    a100 = make_new_task("t-1", gpu_type="a100", namespace='team "a"', demand=demand)
-    add(store, a100, make_new_task("t-2", demand=demand))
-    begin(store, "t-1")
-    begin(store, "t-2")
-
-    usage = store.usage_of_all()
-
-    namespace = Subject(SubjectKind.NAMESPACE, 'team "a"')
-    assert usage[EVERYBODY][GPU] == 4
-    assert usage[EVERYBODY._replace(gpu_type="a100")][GPU] == 2
-    assert usage[ALICE._replace(gpu_type="a100")][GPU] == 2
-    assert usage[namespace] == usage[namespace._replace(gpu_type="a100")]
-    assert store.write(lambda tx: tx.usage({namespace}))[namespace][GPU] == 2
-    record = store.record(T1)
-    assert record is not None
-    assert (record.gpu_type, record.namespace) == ("a100", 'team "a"')
-    assert set(record.subjects) <= usage.keys()
-
-
-def test_a_queued_task_is_charged_to_all_that_it_was_stored_with(
-    store: TaskStore,
-) -> None:
-    task = make_new_task("t-1", group="g", gpu_type="a100", namespace="n")
-    add(store, task)
-
-    ((queued,),) = store.queues(5)
-
-    assert queued.subjects == task.subjects
