@@ -18,16 +18,19 @@ from taskmasters.pod_steps import Pod
 SOURCES = Path(__file__).parents[4] / "services" / "taskmaster" / "launcher"
 
 
-COMPILERS = {
-    "this machine's": ("cc",),
-    "musl, as in the images": (
-        "musl-gcc",
-        f"{sys.executable} -m ziglang cc -target {os.uname().machine}-linux-musl",
+COMPILERS = (
+    pytest.param(("cc",), id="this machine's", marks=pytest.mark.long),
+    pytest.param(
+        (
+            "musl-gcc",
+            f"{sys.executable} -m ziglang cc -target {os.uname().machine}-linux-musl",
+        ),
+        id="musl, as in the images",
     ),
-}
+)
 
 
-@pytest.fixture(scope="session", params=[*COMPILERS.values()], ids=[*COMPILERS])
+@pytest.fixture(scope="session", params=COMPILERS)
 def binary(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
