@@ -161,10 +161,11 @@ def test_what_came_before_a_halt_is_recorded(
 
 
 LOADS = {
-    "threads that compute": ([(0.1, 0.1)] * 9, 1),
+    "threads that compute": ([(0.1, 0.1)] * 9, 0),
     "threads that wait for a file server": ([(1.0, 0.01)] * 9, 8),
-    "waiting that has an end": ([(1.0, 0.01)] * 9 + [(0.1, 0.1)] * 9, 1),
-    "no time that could be measured": ([(0.0, 0.0)], 1),
+    "waiting that has an end": ([(1.0, 0.01)] * 9 + [(0.1, 0.1)] * 9, 0),
+    "a slow disk after a fast one": ([(0.1, 0.1)] * 9 + [(0.3, 0.1)], 1),
+    "no time that could be measured": ([(0.0, 0.0)], 0),
 }
 
 

@@ -14,10 +14,11 @@ _COMPUTES = 1.0
 
 @dataclass(slots=True)
 class BatchLoad:
-    """How many threads move batches, beside the one that plans them.
+    """How many threads move batches, beside the one that plans them and moves some, too.
 
     Attributes:
         most: Upper bound.
+        threads: 0: the one that plans them moves all.
     """
 
     most: int
@@ -29,4 +30,4 @@ class BatchLoad:
         if ratio > _WAITS:
             self.threads = min(self.threads + 1, self.most)
         elif ratio < _COMPUTES:
-            self.threads = max(self.threads - 1, 1)
+            self.threads = max(self.threads - 1, 0)
