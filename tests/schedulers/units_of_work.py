@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from builders.scheduler_tasks import NOON
+from builders.scheduler_tasks import NOON, make_new_task
 from tesk_model.task import TaskId
 from tesk_scheduler.domain.records import NewTask, StoredTask
 from tesk_scheduler.domain.transitions import admitted
@@ -30,6 +30,15 @@ def begin(store: TaskStore, task_id: str, taskmaster: str = "tm-1") -> None:
         task_id,
         lambda tx, record: tx.save(record, admitted(record, taskmaster, NOON)),
     )
+
+
+def begin_new(store: TaskStore, task_id: str) -> int:
+    """Store a task and admit it; return its number."""
+    add(store, make_new_task(task_id))
+    begin(store, task_id)
+    record = store.record(TaskId(task_id))
+    assert record is not None
+    return record.seq
 
 
 def full(store: TaskStore, task_id: str) -> StoredTask:

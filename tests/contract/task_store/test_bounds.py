@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 from sqlalchemy import create_engine, text
 
-from builders.scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import make_new_task
+from schedulers.units_of_work import begin_new
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import OutputFileLog, TaskId
 from tesk_scheduler.adapters.store.store import SqlTaskStore
 from tesk_scheduler.domain import bounds
 from tesk_scheduler.domain.records import ExecutorLogChange, StoredTask
-from tesk_scheduler.domain.transitions import admitted
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 T1 = TaskId("t-1")
@@ -20,14 +20,7 @@ T1 = TaskId("t-1")
 @pytest.fixture
 def seq(store: TaskStore) -> int:
     """Begin a task; return its number."""
-
-    def begin(tx: Transaction) -> int:
-        tx.add_tasks([make_new_task("t-1")])
-        record = tx.records([T1])[T1]
-        tx.save(record, admitted(record, "tm-1", NOON))
-        return record.seq
-
-    return store.write(begin)
+    return begin_new(store, T1)
 
 
 def read(store: TaskStore, *, full: bool = True) -> StoredTask:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from builders.scheduler_tasks import NOON, make_new_task
 from fakes.scheduler_environment import FrozenClock
 from fakes.scheduler_observer import ListObserver
+from schedulers.units_of_work import add, change
 from tesk_model.errors import ConflictError
 from tesk_model.reasons import ReasonCode
 from tesk_model.states import TaskState
@@ -42,16 +43,11 @@ _HOUR = timedelta(hours=1)
 
 
 def create(store: TaskStore, *ids: str, owner: str = "alice") -> None:
-    tasks = [make_new_task(each, owner=owner) for each in ids]
-    store.write(lambda tx: tx.add_tasks(tasks))
+    add(store, *(make_new_task(each, owner=owner) for each in ids))
 
 
 def cancel(store: TaskStore, task_id: str) -> None:
-    def work(tx: Transaction) -> None:
-        (record,) = tx.records([TaskId(task_id)]).values()
-        tx.save(record, canceled(record, LATER))
-
-    store.write(work)
+    change(store, task_id, lambda tx, record: tx.save(record, canceled(record, LATER)))
 
 
 def read(

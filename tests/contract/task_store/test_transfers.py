@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from builders.scheduler_tasks import NOON, make_new_task
+from builders.scheduler_tasks import NOON
+from schedulers.units_of_work import begin_new
 from tesk_model.states import TaskState
 from tesk_model.task import TaskId, TransferStatus
-from tesk_scheduler.domain.transitions import admitted
 from tesk_scheduler.ports.store import TaskStore, Transaction
 
 T1 = TaskId("t-1")
@@ -29,14 +29,7 @@ OUTPUTS = TransferStatus(direction="outputs")
 @pytest.fixture
 def seq(store: TaskStore) -> int:
     """Begin a task; return its number."""
-
-    def begin(tx: Transaction) -> int:
-        tx.add_tasks([make_new_task("t-1")])
-        record = tx.records([T1])[T1]
-        tx.save(record, admitted(record, "tm-1", NOON))
-        return record.seq
-
-    return store.write(begin)
+    return begin_new(store, T1)
 
 
 def put(store: TaskStore, seq: int, *statuses: TransferStatus) -> None:
