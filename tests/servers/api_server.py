@@ -2,7 +2,7 @@
 
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,9 +10,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Script:
-    """What a server answers, one after the other; the last one for ever."""
+    """What a server answers, one after the other; the last one for ever.
+
+    Attributes:
+        answers: Status, headers and body of each.
+        before_answer: Called with each request, on the thread that answers.
+        requests: Methods and paths that were asked for.
+        tokens: Their headers ``Authorization``.
+    """
 
     answers: list[tuple[int, dict[str, str], str]]
+    before_answer: Callable[[], object] = lambda: None
     requests: list[str] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
 
@@ -28,6 +36,7 @@ def serving(script: Script, context: ssl.SSLContext | None = None) -> Iterator[s
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             script.requests.append(f"{self.command} {self.path}")
             script.tokens.append(self.headers.get("Authorization", ""))
+            script.before_answer()
             many = len(script.answers) > 1
             code, headers, body = script.answers.pop(0) if many else script.answers[0]
             self.send_response(code)

@@ -2,7 +2,9 @@
 
 import random
 import ssl
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TypeVar
@@ -27,6 +29,10 @@ T = TypeVar("T")
 _CONNECT_SECONDS = 5.0
 _READ_SECONDS = 30.0
 _BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
+# An API server that is asked for more than it can do answers nobody: what it works on
+# is given up by who asked, and asked for again.
+_MOST_CALLS = 4
+_PATIENCE = timedelta(seconds=5)
 
 # Failures of the connection, as opposed to error responses.
 _CONNECTION_ERRORS = (
@@ -41,17 +47,29 @@ NO_TIMEOUT = None
 
 
 class Transport:
-    """Sends requests and retries them for a limited time."""
+    """Sends requests, a few at a time, and retries them for a limited time."""
 
-    def __init__(self, connection: Connection, *, retry_for: timedelta) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        retry_for: timedelta,
+        most_calls: int = _MOST_CALLS,
+        patience: timedelta = _PATIENCE,
+    ) -> None:
         """Send over ``connection``; nothing is sent yet.
 
         Args:
             connection: To the API server.
             retry_for: How long a call is retried.
+            most_calls: How many are under way at once; responses that are read by the
+                caller do not count.
+            patience: How long a call waits for its turn.
         """
         self._connection = connection
         self._retry_for = retry_for
+        self._turns = threading.BoundedSemaphore(most_calls)
+        self._patience = patience
 
     def call(
         self,
@@ -68,8 +86,10 @@ class Transport:
         """
 
         def once() -> JsonObject:
-            response = self._send(method, path, query, body, _READ_SECONDS)
-            return msgspec.json.decode(response.data, type=JsonObject)
+            with self._turn():
+                response = self._send(method, path, query, body, _READ_SECONDS)
+                data = response.data
+            return msgspec.json.decode(data, type=JsonObject)
 
         return self._retried(once)
 
@@ -84,6 +104,19 @@ class Transport:
             silence: Seconds without a byte after which it fails; see ``NO_TIMEOUT``.
         """
         return self._retried(lambda: self._send("GET", path, query, None, silence))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        seconds = self._patience.total_seconds()
+        if not self._turns.acquire(timeout=seconds):
+            raise ApiUnavailableError(
+                f"the API server {self._connection.host} is slow: "
+                f"calls before this one have taken {seconds:.0f} s"
+            )
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _retried(self, act: Callable[[], T]) -> T:
         renewed = False

@@ -18,13 +18,15 @@ from tesk_kubernetes.api import (
 )
 from tesk_kubernetes.informer import Informer
 from tesk_kubernetes.labels import INSTANCE, TASKMASTER, selector
+from tesk_model.backoff import Backoff
 from tesk_model.names import Attempt
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache, pruned
 from tesk_taskmaster.ports import ReportReason
 
 _KINDS = (PODS, JOBS, VOLUME_CLAIMS)
-_SYNC_TIMEOUT = timedelta(seconds=1)  # before the wait is reported
+# Before the wait is reported; hundreds of attempts may wait for the same lists.
+_SYNC_TIMEOUT = Backoff(first=timedelta(seconds=1), longest=timedelta(seconds=5))
 _Source = tuple[str, str]  # namespace, taskmaster
 
 
@@ -63,8 +65,10 @@ class Informers:
         with self._lock:
             self._wanted.setdefault(attempt, set()).add((namespace, creator))
             informers = self._start((namespace, creator))
+        waits = 1
         for informer in informers:
-            while not informer.wait_synced(_SYNC_TIMEOUT):
+            while not informer.wait_synced(_SYNC_TIMEOUT.pause(waits)):
+                waits += 1
                 text = f"waiting for the Kubernetes API: {informer.problem()}"
                 report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
 
