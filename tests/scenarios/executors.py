@@ -62,11 +62,14 @@ def _check_environment(_task: Task, storage: Storage) -> None:
 
 
 def _nothing_of_ours_leaks(_storage: Storage) -> Task:
-    return {"executors": [shell("env")]}
+    return {
+        "inputs": [{"path": "/in/a", "content": "waited for"}],
+        "executors": [shell("env"), shell("env")],
+    }
 
 
 def _check_nothing_leaks(task: Task, _storage: Storage) -> None:
-    printed = logs(task)[0]["stdout"]
+    printed = "".join(log["stdout"] for log in logs(task))
     assert "TESK" not in printed
     assert "TOKEN" not in printed
 

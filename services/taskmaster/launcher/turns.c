@@ -194,15 +194,20 @@ static bool await_step(const struct turn *turn, const char *step, int alive, int
     return ended;
 }
 
+/* Those after one that has not passed run nothing. They may never begin, either: their
+ * image cannot be pulled, say. So nobody waits for them. */
 static bool await_all(const struct turn *turn, const struct options *options,
                       struct child *child, struct outcome *outcome)
 {
     int signals = open_signals();
     bool ended = signals >= 0;
+    bool passed = true;
 
-    for (size_t at = 0; ended && at < options->after_count; at++)
+    for (size_t at = 0; ended && passed && at < options->after_count; at++) {
         ended = await_step(turn, options->after[at], turn->earlier[at], signals, child,
                            outcome);
+        passed = is_marked(turn, options->after[at], "passed");
+    }
     close(signals);
     for (size_t at = 0; at < options->after_count; at++)
         close(turn->earlier[at]);
@@ -216,7 +221,8 @@ static bool may_run(const struct turn *turn, const struct options *options)
 
     for (size_t at = 0; at < options->after_count; at++)
         passed = passed && is_marked(turn, options->after[at], "passed");
-    if (options->after_count > 0 &&
+    /* Commands of users have their environment as it is. */
+    if (options->even_if_failed &&
         setenv("TESK_AFTER", passed ? "passed" : "failed", 1) != 0)
         return refuse("TESK_AFTER");
     if (options->needed != NULL && !is_marked(turn, options->needed, "passed"))

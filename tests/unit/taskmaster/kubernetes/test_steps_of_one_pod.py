@@ -1,6 +1,7 @@
 """Steps whose containers share a pod: each is seen by its own, in its turn."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,10 +19,12 @@ from taskmasters.pods import (
     status,
 )
 from tesk_kubernetes.api import JsonObject
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Observation,
     Problem,
+    ProblemKind,
     Running,
     Subject,
     Waiting,
@@ -29,10 +32,12 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.termination import INVALID_REPORT
 
+X0 = replace(EXECUTOR, name="executors[0]", container="x0", earlier=("in",))
 X1 = replace(EXECUTOR, container="x1", earlier=("in", "x0"), later=("out",))
 OUT = replace(FILER, container="out", earlier=("in", "x0", "x1"))
 RUNS: JsonObject = {"running": {"startedAt": "2026-11-22T19:18:47Z"}}
 HELD: JsonObject = {"waiting": {"reason": "PodInitializing"}}
+CREATING: JsonObject = {"waiting": {"reason": "ContainerCreating"}}
 NO_IMAGE: JsonObject = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
 
 
@@ -56,6 +61,7 @@ def in_sequence(*states: JsonObject) -> Edit:
 
 PASSED = over(message=make_report(0))
 FAILED = over(3, message=make_report(3))
+FAILED_IN_SEQUENCE = over(0, message=make_report(3))
 ORDERS = {"together": together, "in sequence": in_sequence}
 by_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 
@@ -96,11 +102,48 @@ def test_it_does_not_wait_for_one_that_may_never_have_begun(
     assert observed.result.error == f"executors[1] lost: {cause}"
 
 
-def test_it_waits_while_one_before_it_runs() -> None:
-    observed = look(X1, together(over(), RUNS, RUNS, RUNS))
+def test_it_waits_while_the_transfer_before_it_runs() -> None:
+    observed = look(X0, together(RUNS, RUNS, RUNS, RUNS))
 
     assert isinstance(observed, Waiting)
-    assert observed.reason.text == "executors[1]: waiting for the step before it"
+    assert observed.reason.text == "executors[0]: waiting for the step before it"
+
+
+@pytest.mark.parametrize("state", [RUNS, CREATING], ids=["runs", "is created"])
+@pytest.mark.parametrize("subject", [X1, OUT], ids=["executor", "filer"])
+def test_a_pod_in_which_an_executor_before_it_has_not_ended_is_a_new_one(
+    subject: Subject, state: JsonObject
+) -> None:
+    observed = look(subject, together(PASSED, state, RUNS, RUNS))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.lost
+    assert observed.result.error == (
+        f"{subject.name} lost: a new pod runs executors[0] again"
+    )
+
+
+@pytest.mark.parametrize(
+    "later", [HELD, NO_IMAGE, CREATING, RUNS], ids=["held", "broken", "created", "runs"]
+)
+def test_outputs_do_not_wait_for_one_after_a_failed_one(later: JsonObject) -> None:
+    observed = look(OUT, together(PASSED, FAILED, later, RUNS))
+
+    assert isinstance(observed, Running)
+
+
+def test_outputs_that_a_node_starts_after_a_broken_image_are_told_of_it() -> None:
+    absent = in_sequence(PASSED, FAILED_IN_SEQUENCE, NO_IMAGE, HELD)
+    busy = happened("Pulling", 'Pulling image "y"', at="2026-11-22T19:19:00Z")
+    busy["involvedObject"] = {"fieldPath": "spec.initContainers{x1}"}
+    slow = in_sequence(PASSED, FAILED_IN_SEQUENCE, HELD, HELD)
+
+    observed, pulled = look(OUT, absent), look(OUT, slow, events=[busy])
+
+    assert isinstance(observed, Problem)
+    assert (observed.kind, observed.cause) == (ProblemKind.IMAGE_ABSENT, "not found")
+    assert isinstance(pulled, Waiting)
+    assert pulled.reason.code == ReasonCode.IMAGE_PULLING
 
 
 @by_order
@@ -131,19 +174,33 @@ def test_a_problem_of_a_later_container_is_not_its_problem() -> None:
     assert not isinstance(observed, Problem) or observed.cause == "node node-1"
 
 
-def test_what_a_node_pulls_for_another_step_is_not_told_of_it() -> None:
-    pulling = happened("Pulling", "Pulling")
+def test_while_a_node_pulls_for_another_step_it_waits() -> None:
+    pulling = happened("Pulling", 'Pulling image "y"')
     pulling["involvedObject"] = {"fieldPath": "spec.containers{out}"}
     own = happened("Pulling", "Pulling", at="2026-11-22T19:19:00Z")
     own["involvedObject"] = {"fieldPath": "spec.containers{x1}"}
-    states = (over(), over(), {"waiting": {"reason": "ContainerCreating"}}, HELD)
+    states = (over(), over(), CREATING, HELD)
 
     others = look(X1, together(*states), events=[pulling])
     with_own = look(X1, together(*states), events=[own, pulling])
 
-    assert isinstance(others, Problem)
+    assert isinstance(others, Waiting)
+    assert others.reason.text == (
+        'executors[1]: its pod waits for an image of another step: Pulling image "y"'
+    )
     assert isinstance(with_own, Waiting)
     assert with_own.reason.text == "executors[1]: pulling image registry.example/x:1"
+
+
+def test_a_node_that_has_just_pulled_an_image_has_not_stalled() -> None:
+    pulled = happened("Pulled", "Pulled", at="2026-11-22T21:00:00Z")
+    pulled["involvedObject"] = {"fieldPath": "spec.containers{out}"}
+
+    observed = look(X1, together(over(), over(), CREATING, HELD), events=[pulled])
+
+    assert isinstance(observed, Problem)
+    assert observed.kind is ProblemKind.STALLED
+    assert observed.since == datetime(2026, 11, 22, 21, tzinfo=UTC)
 
 
 def test_a_filer_ended_as_its_report_says() -> None:
@@ -297,11 +354,12 @@ def test_the_report_of_one_filer_is_of_the_step_that_it_names(
     ]
 
 
-def test_outputs_wait_for_the_executors() -> None:
-    waits = look(SECOND, with_one_filer(RUNS, PASSED, RUNS))
+def test_outputs_run_after_all_executors_of_this_pod() -> None:
+    again = look(SECOND, with_one_filer(RUNS, PASSED, RUNS))
     runs = look(SECOND, with_one_filer(RUNS, PASSED, PASSED))
 
-    assert isinstance(waits, Waiting)
+    assert isinstance(again, Ended)
+    assert again.result.lost
     assert isinstance(runs, Running)
 
 

@@ -37,11 +37,12 @@ from tesk_taskmaster.domain.termination import (
     judge,
 )
 
-_OUT_OF_MEMORY = "OOMKilled"
+OUT_OF_MEMORY = "OOMKilled"
+"""Why a container was terminated, as the kubelet says."""
+
 _NOT_STARTED = {"StartError", "ContainerCannotRun"}
 JOB_DELETED = Reason(ReasonCode.STEP_VANISHED, "its Job was deleted")
 _UNKNOWN_CODE = 255
-_TURNS = "turns: "  # of a launcher that could not take its turn; see its README
 _UNSEEN = {"ContainerStatusUnknown", "Unknown"}
 
 _DISRUPTIONS = {
@@ -84,7 +85,7 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             # TESK's own program, which other nodes can start: no fault of the task.
             lost=f'exec: "{LAUNCHER_TARGET}"' in message,
         )
-    report = _report(state)
+    report = report_of(state)
     if isinstance(report, Report) and _was_first(snapshot.subject.step, report):
         return Ended(result=StepResult(exit_code=0))
     if isinstance(report, Report) and report.skipped:
@@ -103,7 +104,7 @@ def judge_end(snapshot: Snapshot, pod: JsonObject, state: Mapping[str, Any]) -> 
             started_at=_time(state.get("startedAt")),
             ended_at=_time(state.get("finishedAt")),
             was_stopped=snapshot.was_stopped,
-            is_out_of_memory=reason == _OUT_OF_MEMORY,
+            is_out_of_memory=reason == OUT_OF_MEMORY,
             interruption=interruption,
             metadata=pod_metadata(pod),
             image_digest=image_digest(pod, snapshot.subject.container),
@@ -126,11 +127,10 @@ def _killed_inputs(snapshot: Snapshot, pod: JsonObject) -> Reason | None:
         ended = container_state(pod, name).get("terminated")
         if not direction_of(name) or not ended:
             continue
-        report = _report(ended)
+        report = report_of(ended)
         if isinstance(report, Report) and report.turn == OUTPUTS:
             continue
-        code = report.exit_code if isinstance(report, Report) else ended["exitCode"]
-        if code:
+        if has_failed(ended):
             cause = f"{title_of(INPUTS)} was killed at its end"
             return Reason(ReasonCode.STEP_VANISHED, cause)
     return None
@@ -161,7 +161,7 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
         ended = status.get("state", {}).get("terminated", {})
         has_failed = ended.get("exitCode", 0) and not was_disrupted(pod)
         if has_failed and not snapshot.was_stopped:
-            report = _report(ended) if status["name"] == REFERENCE_CHECK else None
+            report = report_of(ended) if status["name"] == REFERENCE_CHECK else None
             if isinstance(report, Report) and report.error:
                 code = ReasonCode.TRANSFER_FAILED
                 return failed(report.error, code=code, lost=False)
@@ -175,63 +175,6 @@ def judge_rejected(snapshot: Snapshot, pod: JsonObject) -> Ended:
     return unobserved_end(
         snapshot, interruption_of(snapshot, pod), pod=pod, has_run=False
     )
-
-
-def judge_first_transfer(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
-    """Judge inputs whose filer runs on for the outputs; None: they have not ended.
-
-    Here it is seen only when the step after them ends that has not been skipped. The
-    scheduler tells of them sooner, see ``control.concluded``.
-    """
-    if snapshot.subject.step != INPUTS or not snapshot.subject.later:
-        return None
-    ended = container_state(pod, snapshot.subject.later[0]).get("terminated")
-    report = _report(ended) if ended else None
-    has_passed = isinstance(report, Report) and not report.skipped
-    return Ended(result=StepResult(exit_code=0)) if has_passed else None
-
-
-def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
-    """Judge a step behind an init container that ran out of memory; None if it is not.
-
-    The kubelet starts none after such a one, even if it ended with 0, and leaves the
-    pod as it is for ever. It says so likewise if only a child of its command was killed:
-    that step may have succeeded.
-    """
-    for name in snapshot.subject.earlier:
-        ended = container_state(pod, name).get("terminated") or {}
-        if ended.get("reason") == _OUT_OF_MEMORY and is_init_container(pod, name):
-            return failed(
-                f"{snapshot.subject.name} was not started: a process of "
-                f"{title_of(name)} ran out of memory, after which Kubernetes starts no "
-                "container of its pod; ask for more ram_gb, or for the layout jobs",
-                code=ReasonCode.OUT_OF_MEMORY,
-                lost=False,
-            )
-    return None
-
-
-def judge_turn(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
-    """Judge a step that may wait for ever for its turn; None if that will come.
-
-    The launcher of a step says that it has begun; whoever waits for one that was killed
-    before, or that could not say so, is never told of its end. Lack of memory does not
-    end a launcher that early.
-    """
-    for name in snapshot.subject.earlier:
-        ended = container_state(pod, name).get("terminated") or {}
-        if is_init_container(pod, name) or ended.get("reason") == _OUT_OF_MEMORY:
-            continue
-        if name in snapshot.passed:  # and so it has begun
-            continue
-        report = _report(ended)
-        if report is None:
-            cause = f"{title_of(name)} was killed, after which its turn may never come"
-            return unobserved_end(snapshot, Reason(ReasonCode.STEP_VANISHED, cause))
-        if isinstance(report, Report) and report.error.startswith(_TURNS):
-            cause = f"{title_of(name)}: {shorten(report.error)}"
-            return unobserved_end(snapshot, Reason(ReasonCode.STEP_VANISHED, cause))
-    return None
 
 
 def judge_vanished(snapshot: Snapshot, *, exit_code: int | None) -> Ended:
@@ -320,7 +263,14 @@ def pod_metadata(pod: JsonObject) -> dict[str, str]:
     return found
 
 
-def _report(state: Mapping[str, Any]) -> Report | InvalidReport | None:
+def has_failed(ended: Mapping[str, Any]) -> bool:
+    """Tell whether the command of a terminated container failed, as far as known."""
+    report = report_of(ended)
+    code = report.exit_code if isinstance(report, Report) else ended["exitCode"]
+    return bool(code)
+
+
+def report_of(state: Mapping[str, Any]) -> Report | InvalidReport | None:
     """Return the launcher's report, if it left a termination message.
 
     For a failed container without a message the kubelet uses the end of its log.

@@ -22,6 +22,7 @@ from tesk_kubernetes.pods import (
     condition,
     container_state,
     containers,
+    event_time,
     is_finished,
     is_terminating,
     is_true,
@@ -38,11 +39,8 @@ from tesk_taskmaster.adapters.kubernetes.status.disk import judge_disk
 from tesk_taskmaster.adapters.kubernetes.status.ends import (
     JOB_DELETED,
     is_deleted,
-    judge_blocked,
     judge_end,
-    judge_first_transfer,
     judge_rejected,
-    judge_turn,
     judge_vanished,
     pod_metadata,
     unobserved_end,
@@ -52,6 +50,7 @@ from tesk_taskmaster.adapters.kubernetes.status.events import (
     refusal,
     without_containers,
 )
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Observation,
@@ -67,10 +66,24 @@ from tesk_taskmaster.adapters.kubernetes.status.queues import (
     suspension,
     wait_in_queue,
 )
+from tesk_taskmaster.adapters.kubernetes.status.turns import (
+    judge_blocked,
+    judge_first_transfer,
+    judge_turn,
+)
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
 _ENDS = ("Failed", "Complete")  # conditions of a Job
+_OF_NODES = (
+    "Pulling",
+    "Pulled",
+    "Created",
+    "FailedMount",
+    "FailedAttachVolume",
+    "FailedMapVolume",
+    "FailedCreatePodSandBox",
+)
 
 _ABOUT_VOLUMES = re.compile(
     r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
@@ -96,25 +109,13 @@ def _observe(snapshot: Snapshot) -> Observation:
     if snapshot.pod_is_gone or is_terminating(pod):
         return _terminating(snapshot, pod)
     if "running" in state:
-        return judge_first_transfer(snapshot, pod) or _started(snapshot, pod)
-    others = snapshot.subject.others
-    events = without_containers(snapshot.events, others)
-    return _pending(replace(snapshot, events=events), pod)
+        done = judge_first_transfer(snapshot, pod) or judge_turn(snapshot, pod)
+        return done or Running(metadata=pod_metadata(pod))
+    return _pending(snapshot, pod)
 
 
 def _will_be_replaced(snapshot: Snapshot, pod: JsonObject) -> bool:
     return not has_ended(snapshot.job) and may_be_replaced(snapshot, pod)
-
-
-def _started(snapshot: Snapshot, pod: JsonObject) -> Observation:
-    """Judge a container that runs: its step may wait for its turn."""
-    subject = snapshot.subject
-    before = (name for name in subject.earlier if name not in snapshot.passed)
-    states = (container_state(pod, name) for name in before)
-    if all("terminated" in state for state in states):
-        return judge_turn(snapshot, pod) or Running(metadata=pod_metadata(pod))
-    text = f"{subject.name}: waiting for the step before it"
-    return Waiting(Reason(ReasonCode.STEP_STARTING, text))
 
 
 def _without_pod(snapshot: Snapshot) -> Observation:
@@ -198,11 +199,15 @@ def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
         return _unscheduled(snapshot, pod)
     if blocked := judge_blocked(snapshot, pod):
         return blocked
+    subject = snapshot.subject
+    # Those before it come first on the node, even if they have nothing to do.
+    later = subject.others.difference(subject.earlier)
+    events = without_containers(snapshot.events, later)
     for status in containers(pod):
-        if status["name"] in snapshot.subject.others:
+        if status["name"] in later:
             continue
         waiting = state_of(status).get("waiting") or {}
-        kind = container_problem(snapshot, status, waiting)
+        kind = container_problem(replace(snapshot, events=events), status, waiting)
         if kind is not None:
             return kind
     return _on_its_node(snapshot, pod)
@@ -230,29 +235,31 @@ def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
 
 def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
     """Judge a pod on its node by the last event of the node."""
-    event = latest(
-        snapshot.events,
-        (
-            "Pulling",
-            "Pulled",
-            "Created",
-            "FailedMount",
-            "FailedAttachVolume",
-            "FailedMapVolume",
-            "FailedCreatePodSandBox",
-        ),
-    )
+    subject = snapshot.subject
+    event = latest(without_containers(snapshot.events, subject.others), _OF_NODES)
+    # A kubelet starts one container after another, and tells of them when it is done.
+    newest = latest(snapshot.events, _OF_NODES)
     reason = event["reason"] if event is not None else ""
+    # Without a limit: images may be large.
     if reason == "Pulling":
-        # Without a limit: images may be large.
-        text = f"{snapshot.subject.name}: pulling image {snapshot.subject.image}"
+        text = f"{subject.name}: pulling image {subject.image}"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    kind, cause = ProblemKind.STALLED, f"node {node_of(pod)}"
-    if event is not None and reason.startswith("Failed"):
-        cause = event["message"]
-        if reason != "FailedCreatePodSandBox":
-            kind = ProblemKind.MOUNT
-    return Problem(kind=kind, cause=cause, since=_came_to(snapshot, pod))
+    if newest is not None and newest["reason"] == "Pulling":
+        text = f"{subject.name}: its pod waits for an image of another step"
+        text = f"{text}: {shorten(newest['message'])}"
+        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
+    came = _came_to(snapshot, pod)
+    if event is None or not reason.startswith("Failed"):
+        cause = f"node {node_of(pod)}"
+        since = came and max(came, _time_of(newest) or came)
+        return Problem(kind=ProblemKind.STALLED, cause=cause, since=since)
+    is_sandbox = reason == "FailedCreatePodSandBox"
+    kind = ProblemKind.STALLED if is_sandbox else ProblemKind.MOUNT
+    return Problem(kind=kind, cause=event["message"], since=came)
+
+
+def _time_of(event: JsonObject | None) -> datetime | None:
+    return None if event is None else parse_time(event_time(event))
 
 
 def _came_to(snapshot: Snapshot, pod: JsonObject) -> datetime | None:
