@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import pytest
 
 from contract.storage.places import Place
@@ -119,11 +120,23 @@ def test_half_of_a_character_is_refused(data: Place, server: HttpFiles) -> None:
         data.get(data.url + "/a")
 
 
+OTHER = CONTENT[:-1] + b"x"
+CRC32C_OF_OTHER = base64.b64encode(
+    google_crc32c.Checksum(OTHER).digest()  # type: ignore[no-untyped-call]
+).decode()
+OF_THE_STORAGE = {
+    "the storage says none": {},
+    "the storage says its own": {"x-goog-hash": f"crc32c={CRC32C_OF_OTHER}"},
+}
+
+
+@pytest.mark.parametrize("headers", OF_THE_STORAGE.values(), ids=OF_THE_STORAGE)
 def test_bytes_with_another_checksum_than_the_repository_says_are_refused(
-    data: Place, server: HttpFiles, tmp_path: Path
+    data: Place, server: HttpFiles, tmp_path: Path, headers: dict[str, str]
 ) -> None:
     blob(server)
-    server.files["/bytes"] = CONTENT[:-1] + b"x"
+    server.files["/bytes"] = OTHER
+    server.headers = headers
 
     with data.open(data.url + "/a") as reader:
         checks = choose_checks({}, reader.checksums)
@@ -131,6 +144,16 @@ def test_bytes_with_another_checksum_than_the_repository_says_are_refused(
             FolderVolume(tmp_path).save("/a", reader, lambda _: None, checks)
 
     assert not list(tmp_path.rglob("*a*"))
+
+
+def test_what_the_storage_says_is_verified_if_the_repository_says_nothing(
+    data: Place, server: HttpFiles
+) -> None:
+    blob(server, checksums=[])
+    server.headers = OF_THE_STORAGE["the storage says its own"]
+
+    with data.open(data.url + "/a") as reader:
+        assert [*reader.checksums] == ["crc32c"]
 
 
 def test_the_way_to_the_bytes_is_asked_for_with_its_headers(
