@@ -88,6 +88,34 @@ def test_a_listed_file_is_read_only_if_it_is_still_that() -> None:
         assert all('if-match: "e1"' in each for each in script.requests)
 
 
+UNCONDITIONAL = {
+    "all of it": (None, answer(200, b"abc", etag='"e2"')),
+    "a part": (
+        Part(1, 3),
+        answer(206, b"bc", content_range="bytes 1-2/3", etag='"e2"'),
+    ),
+}
+
+
+@pytest.mark.parametrize(("part", "raw"), UNCONDITIONAL.values(), ids=UNCONDITIONAL)
+def test_another_version_is_refused_if_the_service_knows_no_conditions(
+    part: Part | None, raw: bytes
+) -> None:
+    with (
+        scripted_server(raw) as script,
+        opened(at(script)) as place,
+        pytest.raises(ChangedError),
+    ):
+        place.get("s3://bucket/a", part=part, known=Stat(size=3, etag='"e1"'))
+
+
+def test_a_version_is_the_same_if_a_listing_leaves_out_its_quotes() -> None:
+    raw = answer(200, b"abc", etag='"e1"')
+    with scripted_server(raw) as script, opened(at(script)) as place:
+        known = Stat(size=3, etag="e1")
+        assert place.get("s3://bucket/a", known=known) == b"abc"
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -5,7 +5,7 @@ rule for all of them.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from tesk_filer.adapters.storage.http_bodies import BytesBody
 from tesk_filer.adapters.storage.http_errors import retry_after_of
 from tesk_filer.adapters.storage.http_exchange import Body
-from tesk_filer.adapters.storage.http_parts import whole_size
+from tesk_filer.adapters.storage.http_parts import whole_file
 from tesk_filer.adapters.storage.http_pool import HttpPool, HttpRequest, Origin
 from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.network import explain_connection
@@ -179,30 +179,5 @@ class Download:
 def opened(
     response: HttpResponse, part: Part | None, known: Stat | None, told: Stat
 ) -> Download:
-    """Return the reader of a response to GET.
-
-    Args:
-        response: A success, with ``part`` or all of the file.
-        part: What was asked for.
-        known: Of the file.
-        told: ETag and digests that the response tells of the whole file.
-
-    Raises:
-        ChangedError: It is another content than the ``known`` one.
-        StorageError: It is another part than was asked for.
-    """
-    size = whole_size(response, part)
-    if known is None:
-        return Download(response, replace(told, size=size))
-    if None not in (known.size, size) and known.size != size:
-        raise ChangedError
-    if known.etag and told.etag not in ("", known.etag):
-        raise ChangedError
-    return Download(
-        response,
-        Stat(
-            size=known.size if size is None else size,
-            etag=told.etag or known.etag,
-            checksums=told.checksums or known.checksums,
-        ),
-    )
+    """Return the reader of a response to GET; see ``whole_file``."""
+    return Download(response, whole_file(response, part, known, told))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from tesk_filer.adapters.storage.http_exchange import Response
-from tesk_filer.adapters.storage.http_parts import range_header, whole_size
+from tesk_filer.adapters.storage.http_parts import range_header, whole_file
 from tesk_filer.adapters.storage.http_pool import HttpPool
 from tesk_filer.adapters.storage.objects import (
     ObjectName,
@@ -27,7 +27,6 @@ from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import (
     Advance,
-    ChangedError,
     Checksums,
     Part,
     Source,
@@ -91,7 +90,8 @@ class S3Objects:
             method="GET", location=name.location, key=name.key, headers=headers
         )
         with self._requests.send(request) as response:
-            yield _Download(response, part, known)
+            told = _told_of(response.headers, part)
+            yield _Download(response, whole_file(response, part, known, told))
 
     def put(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """See ``ObjectService``."""
@@ -129,24 +129,25 @@ class _Download:
     executable = False
     descriptor = None
 
-    def __init__(
-        self, response: Response, part: Part | None, known: Stat | None
-    ) -> None:
-        headers = response.headers
+    def __init__(self, response: Response, found: Stat) -> None:
         self._response = response
-        self.size = whole_size(response, part)
-        if known and None not in (known.size, self.size) and known.size != self.size:
-            raise ChangedError
-        self.etag = headers.get("etag", known.etag if known else "")
-        self.has_parts = bool(self.etag)
-        self.checksums: Checksums = read_checksums(headers)
-        if part:
-            md5 = md5_of_etag(self.etag, headers)
-            self.checksums = {"md5": md5} if md5 else {}
+        self.size = found.size
+        self.etag = found.etag
+        self.has_parts = bool(found.etag)
+        self.checksums: Checksums = found.checksums
 
     def read(self, size: int) -> bytes:
         with TranslatedErrors():
             return self._response.read(size)
+
+
+def _told_of(headers: Mapping[str, str], part: Part | None) -> Stat:
+    """Return what the response to GET tells of all of the object."""
+    etag = headers.get("etag", "")
+    if part is None:
+        return Stat(etag=etag, checksums=read_checksums(headers))
+    md5 = md5_of_etag(etag, headers)
+    return Stat(etag=etag, checksums={"md5": md5} if md5 else {})
 
 
 def open_storage(config: StorageConfig) -> ObjectStorage:
