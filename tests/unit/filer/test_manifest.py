@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from itertools import repeat
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from tesk_filer.adapters.manifest_file import ManifestFile, open_manifest
 from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.parts import MIB
-from tesk_filer.ports import Part, StorageError
+from tesk_filer.ports import Part, Stat, StorageError
 from tesk_filer.ports.manifest import Moved
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.paths import OWN_FOLDER, path_problem
@@ -52,7 +53,7 @@ def file_of(tmp_path: Path) -> Path:
 def test_what_one_filer_recorded_the_next_one_knows(opened: Open) -> None:
     first = opened()
     first.add("/a", "s3://b/a", MOVED)
-    first.begin("/l", "s3://b/l", (100, '"e"'))
+    first.begin("/l", "s3://b/l", Stat(size=100, etag='"e"', checksums={"md5": "0a"}))
     first.add_part("/l", "s3://b/l", Part(0, 40), "1f")
     first.add_part("/l", "s3://b/l", Part(80, 100), "1f")
 
@@ -64,17 +65,18 @@ def test_what_one_filer_recorded_the_next_one_knows(opened: Open) -> None:
     begun = second.begun("/l", "s3://b/l")
     assert begun is not None
     assert (begun.size, begun.etag, begun.stamp) == (100, '"e"', "1f")
+    assert begun.checksums == {"md5": "0a"}
     assert list(begun.parts) == [Part(0, 40), Part(80, 100)]
 
 
 def test_parts_of_another_content_are_forgotten(opened: Open) -> None:
     first = opened()
     for etag in ('"old"', '"new"'):
-        first.begin("/l", "s3://b/l", (100, etag))
+        first.begin("/l", "s3://b/l", Stat(size=100, etag=etag))
         first.add_part("/l", "s3://b/l", Part(0, 40), etag)
-    first.begin("/m", "s3://b/m", (100, "x"))
+    first.begin("/m", "s3://b/m", Stat(size=100, etag="x"))
     first.add_part("/m", "s3://b/m", Part(0, 40), "1f")
-    first.begin("/m", "s3://b/m", (100, "y"))
+    first.begin("/m", "s3://b/m", Stat(size=100, etag="y"))
 
     second = opened()
 
@@ -363,6 +365,28 @@ def test_a_large_file_goes_on_with_the_parts_that_are_missing(
     assert bench.storage.calls == [("open", "s3://b/l")]
     result = bench.transfers.results[-1]
     assert (result.moved[0].bytes, result.resumed_bytes) == (4 * MIB, 16 * MIB)
+
+
+def test_what_was_said_of_a_large_file_at_first_is_verified_when_it_goes_on(
+    opened: Open, tmp_path: Path
+) -> None:
+    bench = Bench(
+        tmp_path / "volume", manifest=opened(), parts_from=1, seconds=repeat(0.0)
+    )
+    content = bytes(range(256)) * (20 * MIB // 256)
+    bench.storage.files = {"s3://b/l": content}
+    bench.storage.checksums = {"s3://b/l": {"sha256": sha256(content).hexdigest()}}
+    bench.storage.tells_with_parts = False
+    bench.storage.cuts = {"s3://b/l": [17 * MIB, *[0] * 20]}
+    whole = Input(path="/l", url="s3://b/l")
+    assert bench.bring(whole) is ExitCode.TEMPORARY_FAILURE
+    bench.storage.cuts.clear()
+    bench.storage.damages = {"s3://b/l": 1}
+    bench.manifest = opened()
+
+    assert bench.bring(whole) is ExitCode.OK
+
+    assert (bench.folder / "l").read_bytes() == content
 
 
 def test_parts_of_what_has_changed_since_are_not_used(

@@ -22,7 +22,7 @@ from tesk_filer.adapters.manifest_records import (
     believed,
 )
 from tesk_filer.adapters.own_folder import open_own_file
-from tesk_filer.ports import Part
+from tesk_filer.ports import Part, Stat
 from tesk_filer.ports.manifest import Begun, Moved, MovedFile
 
 _MAX_ENTRIES = 500_000  # in memory; what is beyond is moved again
@@ -96,6 +96,7 @@ class ManifestFile:
             parts=[
                 Part(each.start, each.stop) for each in parts if each.stamp == stamp
             ],
+            checksums=found.checksums,
         )
 
     def add(self, path: str, url: str, moved: Moved) -> None:
@@ -120,10 +121,17 @@ class ManifestFile:
             )
         )
 
-    def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
+    def begin(self, path: str, url: str, content: Stat) -> None:
         """See ``Manifest``."""
-        key, (size, etag) = self._lines.key(path, url), content
-        self._append(FileBegun(key=key, path=_shown(path), size=size, etag=etag))
+        self._append(
+            FileBegun(
+                key=self._lines.key(path, url),
+                path=_shown(path),
+                size=content.size or 0,
+                etag=content.etag,
+                checksums=dict(content.checksums),
+            )
+        )
 
     def add_part(self, path: str, url: str, part: Part, stamp: str) -> None:
         """See ``Manifest``."""

@@ -43,6 +43,7 @@ class FileBegun(msgspec.Struct, frozen=True, kw_only=True, tag="begun"):
     path: str
     size: int
     etag: str
+    checksums: dict[str, str] = {}
 
 
 class PartMoved(msgspec.Struct, frozen=True, kw_only=True, tag="part"):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from tesk_filer.ports import NO_CHECKSUMS, Checksums, Part
+from tesk_filer.ports import NO_CHECKSUMS, Checksums, Part, Stat
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,12 +39,14 @@ class Begun:
         etag: Of the content that the parts are of.
         stamp: Of the temporary file, see ``PartialFile.stamp``.
         parts: Those that are there.
+        checksums: Told of the whole when it was begun; parts may come without them.
     """
 
     size: int
     etag: str
     stamp: str
     parts: Sequence[Part]
+    checksums: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
 
 
 class Manifest(Protocol):
@@ -75,8 +77,8 @@ class Manifest(Protocol):
     def add_all(self, files: Iterable[MovedFile]) -> None:
         """Record files that have moved, for less than one by one."""
 
-    def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
-        """Forget the parts of a file; those that follow are of this size and ETag."""
+    def begin(self, path: str, url: str, content: Stat) -> None:
+        """Forget the parts of a file; those that follow are of ``content``."""
 
     def add_part(self, path: str, url: str, part: Part, stamp: str) -> None:
         """Record a part that is written to the temporary file with ``stamp``."""
@@ -109,7 +111,7 @@ class NoManifest:
     def add_all(self, files: Iterable[MovedFile]) -> None:
         """See ``Manifest``."""
 
-    def begin(self, path: str, url: str, content: tuple[int, str]) -> None:
+    def begin(self, path: str, url: str, content: Stat) -> None:
         """See ``Manifest``."""
 
     def add_part(self, path: str, url: str, part: Part, stamp: str) -> None:

@@ -124,7 +124,7 @@ class BatchDownload:
         try:
             with opening as reader:
                 download.progress.check(reader.size)
-                checks = download.checks(source, reader)
+                checks = download.checks(source, reader.checksums)
                 saved = download.volume.save(path, reader, progress.advance, checks)
                 said = Stat(etag=reader.etag, checksums=reader.checksums)
         except StorageError:

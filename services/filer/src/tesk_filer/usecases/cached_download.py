@@ -115,7 +115,7 @@ class CachedDownload:
     def _copy(self, reader: Reader, path: str, source: Location) -> Saved:
         with self.progress.of_file(CACHE, path=path, url=source) as file_progress:
             file_progress.check(reader.size)
-            checks = self.download.checks(source, reader)
+            checks = self.download.checks(source, reader.checksums)
             # What the cache says is verified beside what the user says.
             both = {**reader.checksums, **checks}
             try:

@@ -13,6 +13,7 @@ from tesk_filer.domain.parts import cut
 from tesk_filer.ports import (
     ChangedError,
     ChecksumError,
+    Checksums,
     Part,
     Reader,
     Stat,
@@ -135,7 +136,7 @@ class FileDownload:
         self, incoming: "_Incoming", known: Stat | None, begun: Begun | None
     ) -> None:
         if begun is not None:
-            known = Stat(size=begun.size, etag=begun.etag)
+            known = Stat(size=begun.size, etag=begun.etag, checksums=begun.checksums)
         left = None if begun is None else _parts_left(begun)
         rest = Part(left[0].start, begun.size) if begun and left else None
         opened = self.retry(partial(self._begin, incoming, known, rest))
@@ -151,14 +152,16 @@ class FileDownload:
             opened = self._open(incoming, known, rest)
             reader = stack.enter_context(opened)
             incoming.arrived = Stat(
-                size=reader.size, etag=reader.etag, checksums=reader.checksums
+                size=reader.size,
+                etag=reader.etag,
+                checksums=reader.checksums or (known or Stat()).checksums,
             )
             incoming.progress.announce(reader.size)
             if rest is not None and reader.size != rest.stop:
                 raise ChangedError
             if rest is not None or self._comes_in_parts(reader):
                 return _Opened(reader, rest.start if rest else 0, stack.pop_all())
-            checks = self.checks(incoming.source, reader)
+            checks = self.checks(incoming.source, incoming.arrived.checksums)
             saved = self.volume.save(
                 incoming.path, reader, incoming.progress.advance, checks
             )
@@ -193,15 +196,14 @@ class FileDownload:
         begun: Begun | None,
         left: list[Part],
     ) -> None:
-        reader, (path, url) = opened.reader, (incoming.path, incoming.source.url)
-        content = Stat(size=reader.size, etag=reader.etag)
-        size = reader.size or 0
+        path, url, content = incoming.path, incoming.source.url, incoming.arrived
+        size = content.size or 0
         whole = [Part(start, stop) for start, stop in cut(size)]
         beginning = self.volume.begin_parts(
             path,
             size,
             resumed=begun.stamp if begun else "",
-            renew=partial(self.manifest.begin, path, url, (size, reader.etag)),
+            renew=partial(self.manifest.begin, path, url, content),
         )
         with opened, beginning as arriving:
             if arriving.is_resumed:
@@ -212,9 +214,10 @@ class FileDownload:
             LargeDownload(file, queue, self.retry, self.helpers).run(
                 opened, opened.position
             )
-            checks = self.checks(incoming.source, reader)
             saved = arriving.finish(
-                checks, incoming.progress.advance, executable=reader.executable
+                self.checks(incoming.source, content.checksums),
+                incoming.progress.advance,
+                executable=opened.reader.executable,
             )
         self._record(incoming, saved)
 
@@ -234,11 +237,10 @@ class FileDownload:
             arrived=record,
         )
 
-    def checks(self, source: Location, reader: Reader) -> Checks:
+    def checks(self, source: Location, stored: Checksums) -> Checks:
         """Return the digests to compute of a file, and what they must be."""
-        asked = source.checksums
         computed = () if self.digests is None else (ALGORITHM,)
-        return choose_checks(asked, reader.checksums, computed)
+        return choose_checks(source.checksums, stored, computed)
 
     def _record(self, incoming: "_Incoming", saved: Saved) -> None:
         said = incoming.arrived
