@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from tesk_filer.domain.credentials import Credential
 from tesk_model.locations import Location
@@ -174,6 +174,22 @@ class Reader(Protocol):
             ChangedError: The file is not what it was when it was opened, where the
                 storage can tell; at the end at the latest.
             StorageError: The rest cannot be read.
+        """
+
+
+@runtime_checkable
+class Compares(Protocol):
+    """A reader of a storage without conditions, which asks whether a file has changed.
+
+    It does so by itself when it has read the last byte that it was opened for.
+    """
+
+    def compare(self) -> None:
+        """Ask now, where reading ends before that.
+
+        Raises:
+            ChangedError: The file is not what it was when it was opened.
+            StorageError: The storage does not tell.
         """
 
 

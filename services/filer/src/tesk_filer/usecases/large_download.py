@@ -13,7 +13,7 @@ from functools import partial
 from typing import Self
 
 from tesk_filer.domain.parts import MIB, streams_for
-from tesk_filer.ports import HaltedError, Part, Reader, StorageError
+from tesk_filer.ports import Compares, HaltedError, Part, Reader, StorageError
 from tesk_filer.ports.volume import PartialFile
 from tesk_filer.usecases.file_progress import FileProgress
 from tesk_filer.usecases.part_queue import Claim, PartQueue
@@ -84,10 +84,14 @@ class LargeDownload:
             StorageError: A part cannot be brought.
             HaltedError: The transfer was stopped.
         """
-        with _Stream(self._file, opened, start) as stream:
-            while (claim := self._queue.first()) is not None:
-                self._settle(partial(self._lead, stream, claim))
-        self._queue.wait()
+        try:
+            with _Stream(self._file, opened, start) as stream:
+                while (claim := self._queue.first()) is not None:
+                    self._settle(partial(self._lead, stream, claim))
+                if not self._queue.has_failed:
+                    self._retry(stream.compare)
+        finally:
+            self._queue.wait()
 
     def _help(self) -> None:
         while (claim := self._queue.last()) is not None:
@@ -166,6 +170,17 @@ class _Stream:
         except BaseException:
             self._reader = None
             raise
+
+    def compare(self) -> None:
+        """Raise ChangedError if the file has changed, where it was not read to its end.
+
+        What came by other connections was compared when it had come.
+        """
+        if self.position == self._file.size:
+            return
+        with self.standing_at(self.position) as reader:
+            if isinstance(reader, Compares):
+                reader.compare()
 
 
 class _Speed:

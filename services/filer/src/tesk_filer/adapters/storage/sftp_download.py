@@ -57,7 +57,7 @@ def check_unchanged(now: Stat, known: Stat) -> None:
 
 
 class SftpDownload:
-    """Satisfies ``ports.Reader``.
+    """Satisfies ``ports.Reader`` and ``Compares``.
 
     Size and time are compared before the first byte and after the last one.
     """
@@ -108,11 +108,14 @@ class SftpDownload:
             data = self._reading.read(min(size, _CHUNK))
             if not self.has_ended and (not data or self._reading.has_ended):
                 self.has_ended = True
-                request = Kind.FSTAT, string(self._handle)
-                self._check(
-                    stat_from(attributes_of(self._session.call(*request, Kind.ATTRS)))
-                )
+                self.compare()
             return data
+
+    def compare(self) -> None:
+        """See ``Compares``."""
+        with translated_errors():
+            told = self._session.call(Kind.FSTAT, string(self._handle), Kind.ATTRS)
+            self._check(stat_from(attributes_of(told)))
 
     @cached_property
     def _attributes(self) -> Attributes:

@@ -222,7 +222,7 @@ class WebHdfsStorage:
 
 
 class _Download(Download):
-    """A file that is downloaded, and compared at its end."""
+    """A file that is downloaded, and compared at its end; satisfies ``Compares``."""
 
     def __init__(
         self,
@@ -233,15 +233,16 @@ class _Download(Download):
     ) -> None:
         super().__init__(response, found)
         self._left = (part.stop - part.start if part else found.size) or 0
-        self._compare: Callable[[], None] | None = compare
+        self.compare = compare
+        self._is_compared = False
 
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
         data = super().read(min(size, self._left)) if self._left else b""
         self._left -= len(data)
-        if self._compare and not (data and self._left):
-            compare, self._compare = self._compare, None
-            compare()
+        if not self._is_compared and not (data and self._left):
+            self._is_compared = True
+            self.compare()
         return data
 
 
