@@ -8,6 +8,7 @@ object is identified by its generation.
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote
@@ -32,6 +33,7 @@ from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.objects import ObjectName, ObjectPage, ObjectStorage
 from tesk_filer.adapters.storage.rest import Download, Request, RestClient, opened
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.adapters.storage.upload_aborts import UploadAborts
 from tesk_filer.adapters.storage.write_checks import check_by_upload
 from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.domain.credentials import GcsAccount
@@ -66,6 +68,7 @@ class GoogleService:
         self._credentials = credentials
         self._chunk = chunk
         self._client = RestClient(pool)
+        self._aborts = UploadAborts()
         self._tokens = GoogleTokens(self._client, pool.environ)
 
     def name_of(self, location: Location) -> ObjectName:
@@ -191,6 +194,7 @@ class GoogleService:
 
     def _put_resumable(self, name: ObjectName, source: Source, advance: Advance) -> str:
         """Send a file in chunks; it appears with the last one."""
+        self._aborts.abort_left(name.bucket)
         session = self._begin(name)
         upload = ResumableUpload(
             self._client, session, source=source, advance=advance, chunk=self._chunk
@@ -200,8 +204,7 @@ class GoogleService:
             verify(written, source.size, upload.digest)
             return stat_of(written).etag
         except BaseException:
-            with suppress(StorageError):
-                self._cancel(session)
+            self._aborts.abort(name.bucket, partial(self._cancel, session))
             raise
 
     def _begin(self, name: ObjectName) -> str:

@@ -7,7 +7,6 @@ sent. The service compares what arrived with the digest, which the signature hol
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -27,6 +26,7 @@ from tesk_filer.adapters.storage.s3_messages import (
     parse_upload_id,
 )
 from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
+from tesk_filer.adapters.storage.upload_aborts import UploadAborts
 from tesk_filer.adapters.storage.write_checks import check_by_upload, untold
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import Advance, HaltedError, Part, Source, StorageError
@@ -74,13 +74,15 @@ class S3Uploads:
     parallel: int
     _threads: ThreadPoolExecutor | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _aborts: UploadAborts = field(default_factory=UploadAborts)
 
     def write(self, location: Location, source: Source, advance: Advance) -> str:
         """See ``Storage.write``; an object appears whole or not at all."""
         advance(0)  # the last chance to stop an empty file
         if source.size > ONE_REQUEST:
             upload = _PartsUpload(self.requests, location, source, advance)
-            return upload.run(self._workers(), min(self.parallel, _AT_ONCE))
+            at_once = min(self.parallel, _AT_ONCE)
+            return upload.run(self._workers(), at_once, self._aborts)
         body = FileBody(source.descriptor, 0, source.size, advance)
         put = S3Request(method="PUT", location=location, key=location.path)
         etag = _send_verified(self.requests, put, body)
@@ -95,17 +97,11 @@ class S3Uploads:
             object, and until the upload is completed there is no object.
         """
         put = S3Request(method="PUT", location=location, key=location.path)
-
-        def abort(upload: str) -> None:
-            try:
-                self.requests.call(_aborted(put, upload))
-            except S3RefusedError as error:
-                if error.code != "NoSuchUpload":
-                    raise
-
         try:
             return check_by_upload(
-                lambda: _begin(self.requests, put), abort, cure=UNABORTED_CURE
+                lambda: _begin(self.requests, put),
+                lambda upload: _abort(self.requests, put, upload),
+                cure=UNABORTED_CURE,
             )
         except S3RefusedError as error:
             if error.code not in _WITHOUT_PARTS:
@@ -145,13 +141,17 @@ class _PartsUpload:
         self._etags: list[str] = []
         self._failure: BaseException | None = None
 
-    def run(self, workers: ThreadPoolExecutor, parallel: int) -> str:
+    def run(
+        self, workers: ThreadPoolExecutor, parallel: int, aborts: UploadAborts
+    ) -> str:
         """Send all parts; on any failure remove those that were sent.
 
         Returns:
             The ETag of the object; "" if the service does not say.
         """
+        bucket = self._request.location.host
         parts = list(split(self._source.size, part_size(self._source.size)))
+        aborts.abort_left(bucket)
         self._upload = _begin(self._requests, self._request)
         self._etags = [""] * len(parts)
         numbered = {part: index for index, part in enumerate(parts)}
@@ -164,7 +164,9 @@ class _PartsUpload:
             )
             return self._complete()
         except BaseException:
-            self._abort()
+            aborts.abort(
+                bucket, partial(_abort, self._requests, self._request, self._upload)
+            )
             if self._failure is not None:
                 # What stopped the others, and not that they were stopped.
                 raise self._failure from None
@@ -219,10 +221,6 @@ class _PartsUpload:
             raise StorageError(message, transient=True)
         return parse_completed(told)
 
-    def _abort(self) -> None:
-        with suppress(StorageError):
-            self._requests.call(_aborted(self._request, self._upload))
-
 
 def _begin(requests: S3Requests, put: S3Request) -> str:
     """Begin an upload in parts of what ``put`` would write; return its id."""
@@ -230,9 +228,13 @@ def _begin(requests: S3Requests, put: S3Request) -> str:
     return parse_upload_id(requests.call(create)[1])
 
 
-def _aborted(put: S3Request, upload: str) -> S3Request:
-    """Return the request that aborts an upload in parts."""
-    return replace(put, method="DELETE", query={"uploadId": upload})
+def _abort(requests: S3Requests, put: S3Request, upload: str) -> None:
+    """Abort an upload in parts; one that is not there any more was aborted."""
+    try:
+        requests.call(replace(put, method="DELETE", query={"uploadId": upload}))
+    except S3RefusedError as error:
+        if error.code != "NoSuchUpload":
+            raise
 
 
 def _send_verified(requests: S3Requests, request: S3Request, body: FileBody) -> str:

@@ -1,19 +1,14 @@
 """Asks whether a file could be written, in ways that write none."""
 
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
 from functools import partial
 from itertools import islice
-from threading import Event
 
+from tesk_filer.adapters.storage.upload_aborts import abort_upload
 from tesk_filer.domain.checks import Verdict, WriteFound
 from tesk_filer.ports import StorageError
-from tesk_filer.usecases.retry import Retry
 
 _MAX_FOLDERS = 32  # above a file that are looked for, each by one request or more
-_TRIES = 4
-_BACKOFF = timedelta(seconds=0.5)
-_MAX_BACKOFF = timedelta(seconds=4)
 
 
 def check_by_upload(
@@ -33,9 +28,8 @@ def check_by_upload(
         StorageError: It cannot be begun.
     """
     upload = begin()
-    retry = Retry(tries=_TRIES, backoff=_BACKOFF, longest=_MAX_BACKOFF, halt=Event())
     try:
-        retry(partial(abort, upload))
+        abort_upload(partial(abort, upload))
     except StorageError as error:
         left = f"could not be aborted and stays, without content: {error.message}"
         return WriteFound(Verdict.OK, f"an upload was begun; it {left}; {cure}")
