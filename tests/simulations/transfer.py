@@ -1,7 +1,7 @@
 """A whole transfer between a storage in memory and a folder."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import count
@@ -38,6 +38,10 @@ from tesk_model.task import Input, Output
 from tesk_runtime.clock import SystemClock
 
 
+def _open_volume(folder: Path, tag: str) -> FolderVolume:
+    return FolderVolume(folder, tag=tag)
+
+
 @dataclass
 class Bench:
     """Everything of a transfer, with fakes for what is far away.
@@ -50,6 +54,7 @@ class Bench:
         cache: Of inputs; None: none.
         credential: Found for every url.
         owner: Of the task.
+        open_volume: Of a folder, with a tag.
     """
 
     folder: Path
@@ -66,6 +71,7 @@ class Bench:
     cache: FileCache | None = None
     credential: Credential | None = None
     owner: str = ""
+    open_volume: Callable[[Path, str], FolderVolume] = _open_volume
 
     def find(self, _location: Location) -> Credential | None:
         """Be the credentials of the transfer."""
@@ -105,7 +111,7 @@ class Bench:
         workers = WorkerPool(3, halt, stops_at_failure=incoming)
         batches = BatchThreads(workers, 3)
         identities = IdentityLog(self.transfers, "inputs" if incoming else "outputs")
-        volume = FolderVolume(self.folder, tag="tesk-t1-a1")
+        volume = self.open_volume(self.folder, "tesk-t1-a1")
         limits = HostLimits(3, halt, now=SystemClock().monotonic)
         retry = Retry(tries=3, backoff=timedelta(), longest=timedelta(), halt=halt)
         plain = FileDownload(

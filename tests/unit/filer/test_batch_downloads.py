@@ -66,6 +66,23 @@ def test_what_a_batch_brought_is_not_brought_again(
     assert bench.transfers.results[-1].files == 200
 
 
+def test_what_a_batch_brought_and_is_gone_comes_by_itself(
+    bench: Bench, storage: MemoryBatches
+) -> None:
+    bench.manifest = manifest_of(bench)
+    assert bench.bring(ALL) is ExitCode.OK
+    storage.calls.clear()
+    (bench.folder / "i/003").unlink()
+
+    bench.manifest = manifest_of(bench)
+    assert bench.bring(ALL) is ExitCode.OK
+
+    assert opened(storage) == ["file:///x/003"]
+    assert bench.texts().items() >= texts().items()
+    result = bench.transfers.results[-1]
+    assert (result.files, result.resumed_files) == (200, 199)
+
+
 def test_an_input_that_fails_once_is_tried_again_by_itself(
     bench: Bench, storage: MemoryBatches
 ) -> None:

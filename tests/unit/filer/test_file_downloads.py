@@ -14,10 +14,8 @@ from hypothesis import strategies as st
 
 from fakes.filer_storage import MemoryStorage
 from simulations.transfer import Bench
-from tesk_filer.adapters.partial_file import PartialFile
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.checksums import choose_checks
-from tesk_filer.domain.expansion import Limits
 from tesk_filer.domain.parts import MIB, cut, part_size, streams_for
 from tesk_filer.ports import NO_CHECKSUMS, Part, StorageError
 from tesk_filer.usecases.large_download import Helpers, LargeDownload, LargeFile
@@ -290,46 +288,3 @@ def test_what_is_verified(
     want: dict[str, str],
 ) -> None:
     assert choose_checks(*given_) == want
-
-
-@pytest.mark.parametrize("parts_from", [1, 2**62], ids=["in parts", "as a stream"])
-def test_a_disk_that_is_too_small_is_told_before_anything_moves(
-    bench: Bench, parts_from: int
-) -> None:
-    bench.parts_from = parts_from
-    bench.limits = Limits(size=HUGE)
-    bench.storage.files = {URL: b"x"}
-    bench.storage.announced = {URL: HUGE}
-
-    assert bench.bring(Input(path="/a", url=URL)) is ExitCode.FAILED
-
-    assert "1,000,000,000,000,000,000 bytes are needed and " in bench.error
-    assert "are free; ask for more disk_gb" in bench.error
-    assert bench.transfers.results[-1].bytes == 0
-    assert bench.texts() == {}
-
-
-def test_a_directory_that_cannot_fit_is_told_before_its_files_move(
-    bench: Bench,
-) -> None:
-    bench.storage.files = {"s3://b/d/a": b"a", "s3://b/d/b": b"b"}
-    bench.storage.announced = {"s3://b/d/b": HUGE}
-
-    exit_code = bench.bring(Input(path="/d", url="s3://b/d", type=FileType.DIRECTORY))
-
-    assert exit_code is ExitCode.FAILED
-    assert "1,000,000,000,000,000,001 bytes are needed and " in bench.error
-    assert not [call for call in bench.storage.calls if call[0] == "open"]
-
-
-def test_a_disk_that_gets_full_on_the_way_is_told() -> None:
-    with Path("/dev/full").open("r+b", buffering=0) as full:
-        file = PartialFile(
-            full.fileno(), is_resumed=False, publish=lambda _executable: None
-        )
-
-        with pytest.raises(StorageError, match="5 bytes are needed") as caught:
-            file.write(b"12345", 0)
-
-    assert "ask for more disk_gb" in caught.value.message
-    assert not caught.value.transient

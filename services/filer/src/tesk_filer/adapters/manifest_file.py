@@ -57,6 +57,11 @@ class ManifestFile:
             self._keep(entry)
         self._append(Started(boot), start=b"\n" if self._end else b"")
 
+    @property
+    def is_empty(self) -> bool:
+        """See ``Manifest``."""
+        return not self._moved and not self._begun
+
     def moved(self, path: str, url: str) -> Moved | None:
         """See ``Manifest``."""
         if not self._moved:

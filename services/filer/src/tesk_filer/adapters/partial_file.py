@@ -9,6 +9,8 @@ from tesk_filer.adapters.volume_errors import unwritable
 from tesk_filer.ports import Advance
 from tesk_filer.ports.volume import Checks, Saved
 
+_BLOCK = 512  # bytes, of st_blocks
+
 
 def stamp_of(found: os.stat_result) -> str:
     """Return the stamp of a file; see ``Saved.stamp``."""
@@ -31,7 +33,9 @@ class PartialFile:
         self._descriptor = descriptor
         self._publish = publish
         self.is_resumed = is_resumed
-        self.stamp = f"{os.fstat(descriptor).st_ino:x}"
+        found = os.fstat(descriptor)
+        self.stamp = f"{found.st_ino:x}"
+        self.reserved = min(found.st_size, found.st_blocks * _BLOCK)
 
     def write(self, data: bytes, offset: int) -> None:
         """See ``ports.volume.PartialFile``."""

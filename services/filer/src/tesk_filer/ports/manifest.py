@@ -56,6 +56,10 @@ class Manifest(Protocol):
     fails: what cannot be recorded is moved again.
     """
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no earlier filer has moved a file, or begun one."""
+
     def moved(self, path: str, url: str) -> Moved | None:
         """Return what an earlier filer recorded of a file."""
 
@@ -86,6 +90,8 @@ class Manifest(Protocol):
 
 class NoManifest:
     """Records nothing; for transfers that are not repeated."""
+
+    is_empty = True
 
     def moved(self, path: str, url: str) -> Moved | None:
         """See ``Manifest``."""

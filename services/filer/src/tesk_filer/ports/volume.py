@@ -37,6 +37,10 @@ class PartialFile(Protocol):
     def is_resumed(self) -> bool:
         """Whether it holds what an earlier process wrote."""
 
+    @property
+    def reserved(self) -> int:
+        """Bytes that had their space on the disk at the beginning, written or not."""
+
     def write(self, data: bytes, offset: int) -> None:
         """Write bytes of the file.
 

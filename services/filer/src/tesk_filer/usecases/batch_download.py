@@ -13,7 +13,7 @@ from typing import NamedTuple
 from tesk_filer.ports import Reader, Stat, StorageError
 from tesk_filer.ports.batches import NotBatchedError, ReadsBatches
 from tesk_filer.usecases.arrivals import Arrived
-from tesk_filer.usecases.file_download import FileDownload
+from tesk_filer.usecases.file_download import FileDownload, has_size
 from tesk_filer.usecases.file_progress import FileProgress
 from tesk_model.locations import Location
 
@@ -67,9 +67,11 @@ class BatchDownload:
         missing = [file for file, found in there if found is None]
         sizes = {file.path: found.size or 0 for file, found in there if found}
         arrived: list[Arrived] = []
+        # How large others are is not known, so they may be none of the small ones.
+        sized = [file for file in missing if has_size(file.known)]
         try:
-            if missing:
-                self._bring_all(missing, arrived)
+            if sized:
+                self._bring_all(sized, arrived)
         finally:
             self.download.record(*arrived)
         sizes.update((file.path, file.saved.size) for file in arrived)

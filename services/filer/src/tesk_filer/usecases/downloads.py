@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import NamedTuple
 
 from tesk_filer.domain.digest_list import ALGORITHM, DigestList
 from tesk_filer.domain.downloads import (
@@ -44,8 +45,19 @@ from tesk_model.task import Input
 
 _BATCH = 64  # small files that a thread brings one after another
 
-_Listed = tuple[Download, Entry]
-"""A file of a directory, and what the listing says of it."""
+
+class _Listed(NamedTuple):
+    """A file of a directory.
+
+    Attributes:
+        size: What the listing says.
+        known: All that it says, without the size if that has its space already.
+    """
+
+    file: Download
+    size: int | None
+    known: Entry
+
 
 CONTENT = "content"
 """Stands for the scheme of what is in the task itself."""
@@ -151,12 +163,13 @@ class Downloads:
             raise StorageError("a checksum in the url is for one file, not a directory")
         batch = FileBatch[_Listed](_BATCH)
         small = self.download_batch.largest(source)
-        for file, entry in self._list(directory, source):
-            if entry.size is None or entry.size > small:
-                self._submit(file, entry)
+        for listed in self._list(directory, source):
+            file, size, known = listed
+            if size is None or size > small:
+                self._submit(file, known)
                 continue
-            self.progress.plan(entry.size)
-            batch.add((file, entry), size=entry.size, path=file.path)
+            self.progress.plan(known.size)
+            batch.add(listed, size=size, path=file.path)
             if batch.is_full:
                 self._submit_batch(batch)
                 batch = FileBatch[_Listed](_BATCH)
@@ -164,15 +177,16 @@ class Downloads:
 
     def _submit_batch(self, batch: FileBatch[_Listed]) -> None:
         if batch.files:
-            first, _ = batch.files[0]
-            self.batches.run(first, partial(self._fetch_batch, batch.files))
+            self.batches.run(
+                batch.files[0].file, partial(self._fetch_batch, batch.files)
+            )
 
     def _fetch_batch(self, files: Sequence[_Listed]) -> None:
-        by_path = {file.path: file for file, _ in files}
+        by_path = {each.file.path: each.file for each in files}
         result = self.download_batch(
             [
-                ListedFile(file.path, file.source, entry)
-                for file, entry in files
+                ListedFile(file.path, file.source, known)
+                for file, _, known in files
                 if file.source is not None
             ]
         )
@@ -189,11 +203,10 @@ class Downloads:
         expansion = self.expansion.part()
         listing = Listing(retry=self.retry, observed=self.progress.of_listing)
         for page in listing.pages(storage, source, expansion):
-            self._check_space(source, page)
+            self._check_space(directory, source, page)
             self.warnings.extend(f"{directory}: {note}" for note in page.notes)
             for entry in page.entries:
-                path = f"{directory.path.rstrip('/')}/{entry.name}"
-                place = source.below(entry.name)
+                path, place = _target(directory, source, entry)
                 if entry.is_directory:
                     self.volume.make_directory(path)
                     self.identities.add(path, place, size=0, identity=DIRECTORY)
@@ -205,16 +218,44 @@ class Downloads:
                     content=b"",
                     is_directory=False,
                 )
-                yield file, entry
+                has_space = self._has_space(path, place)
+                known = replace(entry, size=None) if has_space else entry
+                yield _Listed(file, entry.size, known)
 
-    def _check_space(self, source: Location, page: Page) -> None:
+    def _has_space(self, path: str, place: Location) -> bool:
+        """Tell whether an earlier filer has brought a file, or begun it.
+
+        Whether that is still good is found out when it is its turn: then its size is
+        learned, and counts.
+        """
+        manifest, url = self.manifest, place.url
+        return bool(manifest.moved(path, url) or manifest.begun(path, url))
+
+    def _check_space(self, directory: Download, source: Location, page: Page) -> None:
         """Refuse what cannot fit before it moves.
 
         Files of this machine may share their blocks with the originals, and have holes.
         """
-        sizes = [entry.size for entry in page.entries if entry.size]
-        if source.scheme != "file" and sizes:
-            self.volume.check_space(sum(sizes) + self.progress.left())
+        if source.scheme == "file":
+            return
+        entries = [entry for entry in page.entries if entry.size]
+        if not self.manifest.is_empty:
+            entries = [
+                entry
+                for entry in entries
+                if not self._has_space(*_target(directory, source, entry))
+            ]
+        if entries:
+            needed = sum(entry.size or 0 for entry in entries)
+            self.volume.check_space(needed + self.progress.left())
+
+
+def _target(
+    directory: Download, source: Location, entry: Entry
+) -> tuple[str, Location]:
+    """Return where an entry of a directory goes, and where it is."""
+    path = f"{directory.path.rstrip('/')}/{entry.name}"
+    return path, source.below(entry.name)
 
 
 def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:

@@ -156,10 +156,12 @@ class FileDownload:
                 etag=reader.etag,
                 checksums=reader.checksums or (known or Stat()).checksums,
             )
+            if in_parts := rest is not None or self._comes_in_parts(reader):
+                incoming.progress.reserve(reader.size or 0)  # soon it is
             incoming.progress.announce(reader.size)
             if rest is not None and reader.size != rest.stop:
                 raise ChangedError
-            if rest is not None or self._comes_in_parts(reader):
+            if in_parts:
                 return _Opened(reader, rest.start if rest else 0, stack.pop_all())
             checks = self.checks(incoming.source, incoming.arrived.checksums)
             saved = self.volume.save(
@@ -198,7 +200,6 @@ class FileDownload:
     ) -> None:
         path, url, content = incoming.path, incoming.source.url, incoming.arrived
         size = content.size or 0
-        whole = [Part(start, stop) for start, stop in cut(size)]
         beginning = self.volume.begin_parts(
             path,
             size,
@@ -206,12 +207,12 @@ class FileDownload:
             renew=partial(self.manifest.begin, path, url, content),
         )
         with opened, beginning as arriving:
-            if arriving.is_resumed:
-                missing = sum(part.stop - part.start for part in left)
-                self.progress.resume(0, size - missing)
-            queue = PartQueue(left if arriving.is_resumed else whole)
+            parts = left if arriving.is_resumed else [Part(*at) for at in cut(size)]
+            there = size - sum(part.stop - part.start for part in parts)
+            self.progress.resume(0, there)
+            incoming.progress.reserve(max(arriving.reserved - there, 0))
             file = self._large_file(incoming, content, arriving)
-            LargeDownload(file, queue, self.retry, self.helpers).run(
+            LargeDownload(file, PartQueue(parts), self.retry, self.helpers).run(
                 opened, opened.position
             )
             saved = arriving.finish(

@@ -43,13 +43,20 @@ class FileProgress:
         self._halt = halt
         self._largest = largest
         self._lock = threading.Lock()
+        self._reserved = 0
         self.bytes = 0
         self.files = 1
+
+    @property
+    def reserved(self) -> int:
+        """Bytes that have not moved and have their space on the disk."""
+        return max(self._reserved - self.bytes, 0)
 
     def start(self) -> None:
         """Subtract what an earlier try counted."""
         with self._lock:
             before, self.bytes = self.bytes, 0
+            self._reserved = 0
         self._transfer.add(-before)
 
     def announce(self, size: int | None) -> None:
@@ -62,6 +69,11 @@ class FileProgress:
         if size is not None and not self._is_sized:
             self._is_sized = True
             self._transfer.learn_size(size)
+
+    def reserve(self, size: int) -> None:
+        """Hear how many of the bytes that have not moved have their space on the disk."""
+        with self._lock:
+            self._reserved = self.bytes + size
 
     def advance(self, size: int) -> None:
         """Count ``size`` more bytes.

@@ -203,10 +203,11 @@ class TransferProgress:
             self._bandwidth.take(size)
 
     def left(self) -> int:
-        """Return the bytes that are planned and have not moved; at least those."""
+        """Return the bytes that are planned and have no space yet; at least those."""
         with self._lock:
-            _, resumed = self._resumed
-            return max(self._bytes_planned - self._bytes - resumed, 0)
+            there = self._bytes + self._resumed[1]
+            there += sum(file.reserved for file in self._moving)
+            return max(self._bytes_planned - there, 0)
 
     def status(self) -> TransferStatus:
         """Return how far the transfer is, and how fast since it was last asked."""
