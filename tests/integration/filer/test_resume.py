@@ -130,6 +130,23 @@ def test_a_connection_that_breaks_costs_only_what_was_on_the_way(
     assert web.sent["/large"] <= 20 * MIB + 4 * MIB
 
 
+def test_a_filer_is_stopped_while_a_storage_does_not_answer_for_a_directory(
+    record: TransferRecord, filer: FilerRun, web: HttpFiles
+) -> None:
+    web.faults["/pub/"] = [Fault(is_silent=True)]
+    listing = FilerRun(filer.folder, environ={"TESK_URLS_INDEX_PAGES": web.url})
+    record.inputs = (Input(path="/in", url=f"{web.url}/pub/", type=FileType.DIRECTORY),)
+
+    with listing.start(record, "inputs") as process:
+        eventually(lambda: web.requests, what="a request")
+        process.send_signal(signal.SIGTERM)
+        _, log = process.communicate(timeout=GRACE)
+        web.release.set()
+
+    assert process.returncode == SIGNALS["SIGTERM"], log
+    assert record.results == []
+
+
 def parts_in_manifest(filer: FilerRun) -> list[tuple[int, int]]:
     """Return the parts that the manifest says have arrived."""
     lines = (filer.volume / ".tesk/inputs.manifest").read_text().splitlines()

@@ -13,7 +13,7 @@ import pytest
 from fakes.filer_storage import MemoryStorage
 from programs.waiting import eventually
 from tesk_filer.domain.expansion import Expansion, Limits, TooLargeError
-from tesk_filer.ports import Cursor, Entry, Page, StorageError
+from tesk_filer.ports import Cursor, Entry, HaltedError, Page, StorageError
 from tesk_filer.usecases.listing import Listing
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location, parse_location
@@ -105,6 +105,38 @@ def test_a_page_that_leads_to_itself_is_an_error() -> None:
 
     with pytest.raises(StorageError, match="the same page again and again"):
         listed(storage, FAR)
+
+
+HALTED = {
+    "the first page": ((), 1),
+    "a later page": ((page(0, 1),), 2),
+    "the first folder of this machine": ((), 0),
+}
+
+
+@pytest.mark.parametrize(("pages", "asked"), HALTED.values(), ids=HALTED)
+def test_nobody_waits_for_a_page_when_the_transfer_is_halted(
+    pages: tuple[Callable[[], Page], ...], asked: int
+) -> None:
+    halt, released = threading.Event(), threading.Event()
+
+    def stalled() -> Page:
+        halt.set()
+        released.wait(10)
+        return Page([])
+
+    storage = Pages(answers=[*pages, stalled])
+    if not asked:
+        halt.set()
+    retry = Retry(tries=1, backoff=timedelta(), longest=timedelta(), halt=halt)
+    listing = Listing(retry=retry, observed=lambda _: nullcontext())
+    source = parse_location(FAR if asked else NEAR)
+
+    with pytest.raises(HaltedError):
+        list(listing.pages(storage, source, Expansion(Limits()).part()))
+
+    assert len(storage.asked) == asked
+    released.set()
 
 
 class Endless(MemoryStorage):

@@ -13,7 +13,6 @@ from tesk_filer.domain.cache_keys import CacheKey, cache_key, is_cacheable
 from tesk_filer.ports import (
     ChecksumError,
     Credentials,
-    HaltedError,
     Reader,
     Stat,
     StorageError,
@@ -69,7 +68,7 @@ class CachedDownload:
             return self.download(path, source, found or known)
         if self._take(key, path, source, found):
             return found
-        with self.cache.alone(key, self._check_halted):
+        with self.cache.alone(key, self.retry.check_halted):
             if not self._take(key, path, source, found):
                 self._bring(key, path, source, found)
         return found
@@ -131,8 +130,4 @@ class CachedDownload:
         # The file has arrived, whatever becomes of its copy.
         with suppress(StorageError), self.volume.open(path, _TAG) as file:
             if file.size == key.size:
-                self.cache.keep(key, file, lambda _: self._check_halted())
-
-    def _check_halted(self) -> None:
-        if self.retry.halt.is_set():
-            raise HaltedError
+                self.cache.keep(key, file, lambda _: self.retry.check_halted())

@@ -4,7 +4,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,8 @@ from tesk_filer.domain.expansion import Expansion
 from tesk_filer.ports import Cursor, Page, Storage, StorageError
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
+
+_POLL_SECONDS = 0.2  # a signal sets halt without waking us
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,7 @@ class Listing:
         Raises:
             StorageError: It cannot be listed, or has what cannot be files.
             TooLargeError: It is larger than allowed.
+            HaltedError: The transfer was stopped.
         """
         for page in self._pages(storage, source):
             if page.directory:
@@ -47,7 +50,7 @@ class Listing:
             yield page
 
     def _pages(self, storage: Storage, source: Location) -> Iterator[Page]:
-        page = self._page(storage, source, ())
+        page = self._ask(storage, source, ())()
         while page.cursor:
             following = self._ask(storage, source, page.cursor)
             yield page
@@ -61,9 +64,11 @@ class Listing:
     ) -> Callable[[], Page]:
         """Ask for a page; return what waits for it.
 
-        A host is asked at once: its files need not wait for the response, and the
-        response not for them.
+        A host is asked at once, in a thread: its files need not wait for the response,
+        and the response not for them; nor does the end of a transfer that is stopped,
+        for a host that does not respond.
         """
+        self.retry.check_halted()
         ask = partial(self._page, storage, source, cursor)
         if not source.host:
             return ask
@@ -76,7 +81,13 @@ class Listing:
                 found.set_exception(error)
 
         threading.Thread(target=settle, name="listing", daemon=True).start()
-        return found.result
+        return partial(self._wait, found)
+
+    def _wait(self, found: Future[Page]) -> Page:
+        while not found.done():
+            self.retry.check_halted()
+            wait([found], _POLL_SECONDS)
+        return found.result()
 
     def _page(self, storage: Storage, source: Location, cursor: Cursor) -> Page:
         with self.observed(source.scheme):

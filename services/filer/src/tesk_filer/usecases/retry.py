@@ -72,6 +72,11 @@ class Retry:
         )
         return retrying(repeated)
 
+    def check_halted(self) -> None:
+        """Raise HaltedError if ``halt`` is set."""
+        if self.halt.is_set():
+            raise HaltedError
+
     def _wait(self, state: tenacity.RetryCallState) -> float:
         jittered = tenacity.wait_random_exponential(
             multiplier=self.backoff.total_seconds(), max=self.longest.total_seconds()
