@@ -225,6 +225,23 @@ def test_the_time_to_list_folders_grows_with_their_number(
     assert all(map(operator.is_, after, following))
 
 
+def test_of_a_folder_no_more_files_are_listed_than_may_be_taken(
+    tmp_path: Path,
+) -> None:
+    for number in range(11):
+        (tmp_path / f"{number}").touch()
+
+    def names(most: int) -> list[str]:
+        place = Place(LocalStorage([str(tmp_path)], most=most), "")
+        return [
+            entry.name for page in place.pages(str(tmp_path)) for entry in page.entries
+        ]
+
+    assert len(names(11)) == 11
+    with pytest.raises(StorageError, match="is more than 10 files and directories"):
+        names(10)
+
+
 def test_the_link_that_leads_out_is_named(tmp_path: Path) -> None:
     (tmp_path / "top/sub").mkdir(parents=True)
     (tmp_path / "top/sub/out").symlink_to("/etc/hosts")

@@ -1,8 +1,14 @@
 """Transfers end at the limits of files, depth and bytes."""
 
+from collections.abc import Sequence
+
+import pytest
+
 from files.deep_trees import make_deep
 from simulations.transfer import Bench
-from tesk_filer.domain.expansion import Limits
+from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.domain.expansion import Expansion, Limits, TooLargeError
+from tesk_filer.domain.globs import expand_deep
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.task import FileType, Input, Output
 from tesk_runtime.removal import remove_tree
@@ -80,6 +86,51 @@ def test_more_files_than_may_be_taken_are_told(bench: Bench) -> None:
         ExitCode.FAILED
     )
     assert "is more than 10 files and directories" in bench.error
+
+
+CROWDED = {
+    "a directory": Output(path="/o", url="s3://b/o", type=FileType.DIRECTORY),
+    "a pattern": Output(path="/o/*", url="s3://b/o", path_prefix="/o"),
+    "a deep pattern": Output(path="/o/**/*.txt", url="s3://b/o", path_prefix="/o"),
+    "a pattern that matches nothing": Output(
+        path="/o/*.bam", url="s3://b/o", path_prefix="/o"
+    ),
+}
+
+
+@pytest.mark.parametrize("output", CROWDED.values(), ids=CROWDED)
+def test_of_an_output_directory_no_more_names_are_read_than_may_be_taken(
+    bench: Bench, output: Output
+) -> None:
+    asked: list[int] = []
+
+    class Watched(FolderVolume):
+        def names(self, path: str, most: int) -> Sequence[str]:
+            names = super().names(path, most)
+            asked.append(len(names))
+            return names
+
+    bench.open_volume = lambda folder, _: Watched(folder)
+    bench.limits = Limits(files=10)
+    (bench.folder / "o").mkdir()
+    for number in range(50):
+        (bench.folder / f"o/{number}.txt").touch()
+
+    assert bench.take(output) is ExitCode.FAILED
+
+    assert "is more than 10 files and directories" in bench.error
+    assert max(asked) <= 11
+    assert bench.storage.files == {}
+
+
+def test_what_all_folders_of_a_deep_pattern_hold_is_bounded(bench: Bench) -> None:
+    bench.limits = Limits(files=30)
+    for number in range(40):
+        (bench.folder / f"{number % 4}").mkdir(exist_ok=True)
+        (bench.folder / f"{number % 4}/{number}.txt").touch()
+
+    with pytest.raises(TooLargeError, match="is more than 30 files and directories"):
+        expand_deep("/**/*.txt", FolderVolume(bench.folder), Expansion(bench.limits))
 
 
 def test_an_input_that_is_too_deep_is_told(bench: Bench) -> None:

@@ -74,7 +74,7 @@ def test_links_do_not_lead_out(root: Path, target: str) -> None:
     volume = FolderVolume(root)
 
     assert volume.node("/link/secret") is None
-    assert list(volume.names("/link")) == []
+    assert list(volume.names("/link", 9)) == []
     with pytest.raises(StorageError), volume.open("/link/secret", "tag"):
         pass
     save_refused_or_inside(root, "/link/new")
@@ -145,6 +145,6 @@ def test_names_that_are_no_utf8_are_files_as_well(root: Path) -> None:
     (root / name).write_bytes(b"x")
     volume = FolderVolume(root)
 
-    assert list(volume.names("/")) == [name]
+    assert list(volume.names("/", 9)) == [name]
     with volume.open("/" + name, "tag") as source:
         assert source.size == 1

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,20 @@ def test_names_are_sorted(tree: Path) -> None:
     (tree / "work" / "Z").touch()
 
     assert RootedFiles(tree).names("/work") == ["Z", "a.txt"]
+
+
+def test_no_more_names_are_read_than_are_asked_for(tree: Path) -> None:
+    for number in range(5000):
+        (tree / "work" / f"{number:0100}").touch()
+    tracemalloc.start()
+    try:
+        names = RootedFiles(tree).names("/work", 10)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(names) == 10
+    assert most < 100_000  # bytes; all names are 700,000 and more
 
 
 def test_descriptors_are_all_closed(tree: Path) -> None:

@@ -12,6 +12,7 @@ import stat
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 
 from tesk_runtime.tree_walker import DIRECTORY_FLAGS, PATH_FLAGS, TreeWalker
@@ -113,11 +114,11 @@ class RootedFiles:
         except FileNotFoundError:
             return
 
-    def names(self, path: str) -> list[str]:
-        """Return the names in a directory, sorted."""
+    def names(self, path: str, most: int | None = None) -> list[str]:
+        """Return the names in a directory, sorted; any ``most`` of them if it has more."""
         descriptor = self.open_directory(path)
         try:
-            return sorted(os.listdir(descriptor))  # noqa: PTH208 - pathlib takes no descriptor
+            return sorted_names(descriptor, most)
         finally:
             os.close(descriptor)
 
@@ -171,6 +172,16 @@ class RootedFiles:
                 make_directory(segment, walker.descriptor, self._mode)
             walker.enter(segment)
         return "."
+
+
+def sorted_names(directory: int, most: int | None = None) -> list[str]:
+    """Return the names in an open directory, sorted.
+
+    Any ``most`` of them if it has more, without reading the others: who fills it may
+    want to fill our memory.
+    """
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in islice(entries, most))
 
 
 def _link_target(name: str, directory: int) -> str | None:

@@ -80,6 +80,7 @@ def storage_config(
             shared_prefix=filer.shared_prefix,
             shared_path=filer.shared_path,
             protected=protected,
+            most=filer.max_files,
         ),
         environ=environ,
         hdfs=HdfsService(user=filer.hdfs_user, port=filer.hdfs_port),

@@ -89,10 +89,10 @@ class FolderVolume:
                 return False
             raise unreadable(error) from error
 
-    def names(self, path: str) -> Sequence[str]:
+    def names(self, path: str, most: int) -> Sequence[str]:
         """See ``Tree``."""
         try:
-            names = self._tree.names(path)
+            names = self._tree.names(path, most + 1)  # one may be our own folder
         except OSError as error:
             if error.errno in ABSENT:
                 return []

@@ -6,12 +6,22 @@ one file.
 """
 
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+
+from tesk_filer.domain.tree import Tree
 
 # Links of many samples to one folder of references are common; more paths to one
 # folder come from links below links.
 _MAX_PATHS = 1000
+
+
+def describe_excess(files: int) -> str:
+    """Return what is wrong with more than so many files and directories."""
+    return (
+        f"is more than {files:,} files and directories; take fewer, or put them into an "
+        "archive (filer.max_files)"
+    )
 
 
 class TooLargeError(Exception):
@@ -55,12 +65,31 @@ class Expansion:
             TooLargeError: There are too many.
         """
         self._taken[""] += number
-        if self._taken[""] > self._limits.files:
-            message = (
-                f"is more than {self._limits.files:,} files and directories; take "
-                "fewer, or put them into an archive (filer.max_files)"
-            )
-            raise TooLargeError(message)
+        self.check()
+
+    @property
+    def left(self) -> int:
+        """Number of files or directories that may still be taken."""
+        return max(self._limits.files - self._taken[""], 0)
+
+    def check(self, number: int = 0) -> None:
+        """Check that so many may still be taken.
+
+        Raises:
+            TooLargeError: They are too many.
+        """
+        if self._taken[""] + number > self._limits.files:
+            raise TooLargeError(describe_excess(self._limits.files))
+
+    def names(self, tree: Tree, path: str) -> Sequence[str]:
+        """Return the names in a directory, all of which are to be taken.
+
+        Raises:
+            TooLargeError: There are too many; they were not all read.
+        """
+        names = tree.names(path, self.left + 1)
+        self.check(len(names))
+        return names
 
     def enter(self, directory: Hashable, depth: int) -> None:
         """Count a directory that is entered.

@@ -9,6 +9,7 @@ Source:
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 from tesk_filer.domain.expansion import Expansion, Limits
 from tesk_filer.domain.tree import Kind, Tree
@@ -26,14 +27,20 @@ def expand_deep(
 
     Links to directories are not followed on the way. What lies in a directory
     that matches is not listed again.
+
+    Raises:
+        TooLargeError: It matches too much.
     """
+    expansion = expansion or Expansion(Limits())
     segments = [segment for segment in pattern.split("/") if segment]
     base = ""
     while (name := literal_name(segments[0])) is not None:
         base += f"/{name}"
         del segments[0]
     deep = DeepPattern("/".join(segments))
-    return sorted(_below(base, deep, tree, expansion or Expansion(Limits())))
+    found = list(islice(_below(base, deep, tree, expansion), expansion.left + 1))
+    expansion.check(len(found))
+    return sorted(found)
 
 
 def _below(
@@ -43,7 +50,7 @@ def _below(
     while pending:
         directory = pending.pop()
         expansion.enter(directory, directory.count("/"))
-        for name in tree.names(directory or "/"):
+        for name in expansion.names(tree, directory or "/"):
             path = f"{directory}/{name}"
             if pattern.matches(path[len(base) + 1 :]):
                 yield path
@@ -91,6 +98,6 @@ def _listed(way: _Match, tree: Tree, expansion: Expansion) -> Iterator[_Match]:
         return
     expansion.enter(node.identity, directory.count("/"))
     below = above | {node.identity}
-    for name in tree.names(directory or "/"):
+    for name in expansion.names(tree, directory or "/"):
         expansion.take()
         yield name, below

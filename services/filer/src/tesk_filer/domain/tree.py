@@ -36,5 +36,8 @@ class Tree(Protocol):
     def is_link(self, path: str) -> bool:
         """Tell whether ``path`` itself is a link."""
 
-    def names(self, path: str) -> Sequence[str]:
-        """Return the names in a directory, sorted; none if it is not a directory."""
+    def names(self, path: str, most: int) -> Sequence[str]:
+        """Return the names in a directory, sorted; none if it is not a directory.
+
+        At least ``most`` of them if it has more.
+        """

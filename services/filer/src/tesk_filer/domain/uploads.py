@@ -222,7 +222,7 @@ def _walk(
             yield Notice(f"{printable(path)} is a symlink cycle, not followed")
         else:
             context.expansion.enter(node.identity, path.count("/"))
-            names = context.tree.names(path)
+            names = context.expansion.names(context.tree, path)
             if not names:
                 yield Upload(path, place, is_directory=True)
             pending.append(_entries(path, names, above | {node.identity}))

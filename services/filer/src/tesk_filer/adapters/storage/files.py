@@ -11,7 +11,10 @@ def open_storage(config: StorageConfig) -> Storage:
     files = config.files
     protected = files.protected()
     allowed = LocalStorage(
-        files.roots, read_roots=files.read_roots, protected=protected
+        files.roots,
+        read_roots=files.read_roots,
+        protected=protected,
+        most=files.most,
     )
     if not files.shared_prefix:
         return allowed
@@ -20,4 +23,5 @@ def open_storage(config: StorageConfig) -> Storage:
         files.shared_path,
         others=allowed if files.roots or files.read_roots else None,
         protected=protected,
+        most=files.most,
     )

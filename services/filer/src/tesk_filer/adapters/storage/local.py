@@ -36,6 +36,7 @@ from tesk_filer.adapters.storage.local_writing import (
 )
 from tesk_filer.adapters.storage.small_files import SMALL, open_each
 from tesk_filer.domain.checks import Verdict, WriteFound
+from tesk_filer.domain.expansion import Limits, describe_excess
 from tesk_filer.ports import (
     NO_CHECKSUMS,
     Advance,
@@ -52,6 +53,7 @@ from tesk_filer.ports import (
 from tesk_filer.ports.batches import ListedLocation
 from tesk_model.locations import Location
 from tesk_runtime.protected_paths import ProtectedPaths
+from tesk_runtime.rooted_files import sorted_names
 
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
 _SPECIAL = "is neither a file nor a directory"
@@ -100,6 +102,7 @@ class LocalStorage:
         *,
         read_roots: Sequence[str] = (),
         protected: ProtectedPaths | None = None,
+        most: int = Limits().files,
     ) -> None:
         """Allow folders; those that are links are resolved now.
 
@@ -107,10 +110,12 @@ class LocalStorage:
             roots: Folders to read and write.
             read_roots: Folders to read, also in this program's own files.
             protected: Protected paths, even in these folders.
+            most: Files and directories that one folder may have to be listed.
         """
         self._access = LocalAccess(
             roots, read_roots=read_roots, protected=protected or ProtectedPaths()
         )
+        self._most = most
         self._folders = LocalFolders(self._access)
         self._syncs = GroupSyncs()
 
@@ -141,7 +146,7 @@ class LocalStorage:
             found = os.fstat(descriptor)
             identity = identity_of(found)
             listing = FolderListing(self._access, folder, relative, (*above, identity))
-            for name in sorted(os.listdir(descriptor)):  # noqa: PTH208 - pathlib takes no descriptor
+            for name in self._names(descriptor):
                 listing.add(name, descriptor)
         except OSError as error:
             raise explain(error) from error
@@ -156,6 +161,12 @@ class LocalStorage:
             directory=identity,
             depth=len(above),
         )
+
+    def _names(self, folder: int) -> Sequence[str]:
+        names = sorted_names(folder, self._most + 1)
+        if len(names) > self._most:
+            raise StorageError(describe_excess(self._most))
+        return names
 
     def _top(self, location: Location) -> str:
         target = self._access.resolve(location.path)

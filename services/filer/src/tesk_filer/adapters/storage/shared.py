@@ -14,6 +14,7 @@ from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.small_files import SMALL, open_each
 from tesk_filer.adapters.storage.write_checks import untold
 from tesk_filer.domain.checks import WriteFound
+from tesk_filer.domain.expansion import Limits
 from tesk_filer.ports import (
     Advance,
     Cursor,
@@ -152,6 +153,7 @@ def open_shared(
     *,
     others: Storage | None,
     protected: ProtectedPaths | None = None,
+    most: int = Limits().files,
 ) -> SharedStorage:
     """Return the storage of ``file://`` urls where ``folder`` is shared.
 
@@ -160,10 +162,11 @@ def open_shared(
         folder: Absolute path where it is mounted here.
         others: For urls elsewhere; None refuses them.
         protected: Protected paths.
+        most: See ``LocalStorage``.
     """
     return SharedStorage(
         prefix=posixpath.normpath(f"/{parse_location(prefix).path.lstrip('/')}"),
         folder=folder.rstrip("/"),
-        shared=LocalStorage([folder], protected=protected),
+        shared=LocalStorage([folder], protected=protected, most=most),
         others=others,
     )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from types import MappingProxyType
 
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.domain.expansion import Limits
 from tesk_filer.ports import Credentials
 from tesk_model.schemes import MOST_WIDENING
 from tesk_model.url_lists import UrlPattern
@@ -50,6 +51,7 @@ class FileAccess:
         shared_prefix: Url or path of shared storage; "" if there is none.
         shared_path: Folder where that is mounted.
         protected: Returns the protected paths; slow.
+        most: See ``LocalStorage``.
     """
 
     roots: tuple[str, ...]
@@ -57,6 +59,7 @@ class FileAccess:
     shared_prefix: str
     shared_path: str
     protected: Callable[[], ProtectedPaths]
+    most: int = Limits().files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
