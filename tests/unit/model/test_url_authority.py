@@ -42,6 +42,22 @@ SAID = {
         "http://h:99999/a",
         "names no valid host; there is http://host/path",
     ),
+    "a host that is not ASCII": (
+        "https://dätä.example.org/a",
+        "write its host in ASCII (xn--…)",
+    ),
+    "a host of another script": (
+        "sftp://ada:s3cr3t@例え.jp/a",
+        "write its host in ASCII (xn--…)",
+    ),
+    "an account that is not ASCII": (
+        "abfs://c@dätä.dfs.core.windows.net/a",
+        "write its host in ASCII (xn--…)",
+    ),
+    "a bucket that is not ASCII": (
+        "s3://dätä/a",
+        "names no valid bucket; there is s3://bucket/key",
+    ),
 }
 
 

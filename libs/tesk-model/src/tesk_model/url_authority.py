@@ -11,7 +11,7 @@ from urllib.parse import unquote
 from tesk_model.schemes import Scheme
 
 _HOST = re.compile(
-    r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\x00-\x1f\x7f:@/\\?#%<>^`{|}\[\]\"]+))"
+    r"(?:\[([0-9A-Fa-f:.%]+)\]|([^\s\x00-\x1f\x7f-\U0010ffff:@/\\?#%<>^`{|}\[\]\"]+))"
     r"(?::([0-9]{1,5}))?"
 )
 # Also those with a meaning of their own, such as $web.
@@ -53,6 +53,9 @@ def read_authority(scheme: Scheme, text: str) -> Authority:
     if scheme.has_container:
         container, at, userinfo = f"{_container(userinfo, scheme)}@", "", ""
     found = _HOST.fullmatch(place)
+    if not place.isascii() and _noun(scheme) == "host":
+        # Programs differ in what name they ask for then, and HTTP says none.
+        raise InvalidAuthorityError("write its host in ASCII (xn--…)")
     if found is None or int(found[3] or 0) > _MAX_PORT:
         is_missing = place.partition(":")[0] == ""
         raise InvalidAuthorityError(

@@ -148,8 +148,6 @@ def _parse(text: str, setting: str) -> UrlPattern:
 
 def _ambiguity(location: Location) -> str | None:
     """Return what could be read in two ways; servers resolve names differently."""
-    if not location.host.isascii():
-        return "is refused here: write its host in ASCII (xn--…)"
     if any(part in (".", "..") for part in re.split(r"[/\\]", location.path)):
         return 'is refused here: its path must not hold "." or ".."'
     if SCHEMES[location.scheme].has_query and "\\" in location.path:
