@@ -130,6 +130,7 @@ URLS = {
     "abfs": "abfs://data@account.dfs.core.windows.net/base/a%20b",
     "abfss": "abfss://data@account.dfs.core.windows.net/base/a%20b",
     "https": "{endpoint}/data/base/a%2520b",
+    "https with a checksum": f"{{endpoint}}/data/base/a%2520b#sha256={'0' * 64}",
 }
 
 

@@ -88,6 +88,21 @@ def test_an_object_is_read_with_its_size_and_checksums(
     assert data.stat(data.url + "/none") is None
 
 
+def test_question_marks_and_hashes_are_parts_of_the_name_of_an_object(
+    data: Place, server: HttpFiles
+) -> None:
+    blob(server, "a?b#c", access_methods=[{"type": "https", "access_id": "1"}])
+    way = json.dumps({"url": server.url + "/bytes"}).encode()
+    server.files[OBJECTS + "a?b#c/access/1"] = way
+
+    assert data.get(data.url + "/a?b#c") == CONTENT
+
+    assert server.targets[:2] == [
+        f"{OBJECTS}a%3Fb%23c",
+        f"{OBJECTS}a%3Fb%23c/access/1",
+    ]
+
+
 def _in_base64(name: str) -> str:
     digest = hashlib.new(name, CONTENT, usedforsecurity=False).digest()
     return base64.b64encode(digest).decode()

@@ -53,6 +53,11 @@ BLOBS = {
     "an account is known": (AzureAccount(key="a2V5"), BLOB, "az://c/a"),
     "none is known": (None, BLOB, "https://h/a"),
     "a login is known": (Login(user="ada", password="p"), BLOB, "https://h/a"),
+    "a checksum is wanted": (
+        AzureAccount(key="a2V5"),
+        f"{BLOB}#sha256={'0' * 64}",
+        "az://c/a",
+    ),
     "the url is signed": (AzureAccount(key="a2V5"), f"{BLOB}?sig=s", "https://h/a?b"),
 }
 

@@ -86,9 +86,10 @@ def place_of(location: Location, account: AzureAccount) -> BlobPlace:
             key=location.path,
         )
     endpoint = endpoint or location.root
-    if not location.url.startswith(f"{endpoint}/"):
+    url = f"{location.root}{location.written}"
+    if not url.startswith(f"{endpoint}/"):
         raise StorageError("is not below the endpoint of its storage account")
-    container, _, key = location.url.removeprefix(f"{endpoint}/").partition("/")
+    container, _, key = url.removeprefix(f"{endpoint}/").partition("/")
     return BlobPlace(
         endpoint=endpoint,
         container=unquote(container),

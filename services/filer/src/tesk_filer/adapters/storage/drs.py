@@ -153,14 +153,14 @@ class DrsStorage:
             return self._members.get(location.url, location)
 
     def _object(self, location: Location) -> DrsObject:
-        url = https_location(location, _OBJECTS + location.written.lstrip("/"))
+        url = https_location(location, _OBJECTS + _id_of(location))
         given = given_for(location, self._credentials)
         return parse_object(read_document(self._client, url, _ACCEPT, given))
 
     def _access(self, location: Location, method: Method) -> Access:
         if method.url:
             return parse_access(method.url, method.scheme)
-        path = f"{location.written.lstrip('/')}/access/{quote(method.access_id, '')}"
+        path = f"{_id_of(location)}/access/{quote(method.access_id, '')}"
         url = https_location(location, _OBJECTS + path)
         given = given_for(location, self._credentials)
         document = read_document(self._client, url, _ACCEPT, given)
@@ -194,6 +194,11 @@ class DrsStorage:
             raise StorageError("a bundle holds what is not of drs")
         self._egress.check(found)
         return found
+
+
+def _id_of(location: Location) -> str:
+    """Return the id of an object, percent-encoded; neither query nor fragment ends it."""
+    return location.written.lstrip("/").replace("?", "%3F").replace("#", "%23")
 
 
 def open_resolver(config: StorageConfig, storages: Storages) -> DrsStorage:

@@ -67,7 +67,7 @@ class StorageRegistry:
         What a signature in the url allows needs no other credentials.
         """
         name = SCHEMES[location.scheme].storage
-        if name == "http" and not location.query:
+        if name == "http" and not location.query.partition("#")[0]:
             found = self._config.credentials.find(location)
             if isinstance(found, AzureAccount):
                 return "azure"
