@@ -22,21 +22,25 @@ WAVES = {
         (directory("/a", "/1"), directory("/a/", "/2")),
         [["/a"], ["/a"]],
     ),
-    "a file inside a directory comes after it, wherever it is listed": (
-        (file("/a/x"), directory("/a")),
-        [["/a"], ["/a/x"]],
+    "a file inside a directory comes after it if it is listed so": (
+        (directory("/a"), file("/a/x"), file("/a/y")),
+        [["/a"], ["/a/x", "/a/y"]],
     ),
-    "a directory inside a directory comes after it": (
-        (directory("/a/b"), file("/a/b/c/d"), directory("/a")),
-        [["/a"], ["/a/b"], ["/a/b/c/d"]],
+    "a directory comes after a file inside it if it is listed so": (
+        (file("/a/x"), file("/a/b/y"), directory("/a"), file("/b")),
+        [["/a/x", "/a/b/y", "/b"], ["/a"]],
+    ),
+    "directories inside each other come as they are listed": (
+        (directory("/a/b"), file("/a/b/c/d"), directory("/a"), directory("/a/b/")),
+        [["/a/b"], ["/a/b/c/d"], ["/a"], ["/a/b"]],
     ),
     "names that begin alike are no overlap": (
         (directory("/a"), directory("/ab"), file("/a.txt")),
         [["/a", "/ab", "/a.txt"]],
     ),
     "everything is inside the root": (
-        (file("/x"), directory("/")),
-        [["/"], ["/x"]],
+        (file("/x"), directory("/"), file("/y")),
+        [["/x"], ["/"], ["/y"]],
     ),
 }
 

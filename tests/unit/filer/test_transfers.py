@@ -135,7 +135,18 @@ def test_the_last_of_overlapping_inputs_wins(bench: Bench) -> None:
         Input(path="/d", url="s3://b/2", type=FileType.DIRECTORY),
     )
 
-    assert bench.texts() == {"d/x": "2x", "d/y": "1y", "d/z": "f"}
+    assert bench.texts() == {"d/x": "2x", "d/y": "1y", "d/z": "1z"}
+
+
+def test_a_file_over_a_directory_wins_if_it_is_listed_later(bench: Bench) -> None:
+    bench.storage.files = {"s3://b/1/x": b"1x", "s3://b/1/y": b"1y"}
+
+    bench.bring(
+        Input(path="/d", url="s3://b/1", type=FileType.DIRECTORY),
+        Input(path="/d/x", content="x"),
+    )
+
+    assert bench.texts() == {"d/x": "x", "d/y": "1y"}
 
 
 def test_directories_merge_at_every_depth_and_the_last_wins(

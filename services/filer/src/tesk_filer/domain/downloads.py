@@ -2,10 +2,10 @@
 
 Inputs are downloaded in waves. Within a wave no path lies in another's directory,
 so its files may arrive in any order, many at once, and a directory may be
-listed while its files arrive. Between waves the rules for overlaps hold: two
-directories with one path merge in list order, the last wins, and an input
-inside another's directory is placed after it (GA4GH TES 1.1 ``tesInput``,
-which leaves overlaps open; users of the older TESK rely on this).
+listed while its files arrive. Inputs that overlap come in the order of the task's
+list, so the last one wins: a file over a directory, a directory over a file in it, and
+directories merge (GA4GH TES 1.1 ``tesInput``, which leaves overlaps open; users of the
+older TESK rely on this).
 """
 
 from collections.abc import Sequence
@@ -68,13 +68,19 @@ def plan_download(index: int, entry: Input) -> Download:
 
 
 def order_downloads(downloads: Sequence[Download]) -> list[list[Download]]:
-    """Order downloads in waves; within a wave as in the list."""
+    """Order downloads in waves; within a wave as in the list.
+
+    Each comes in the wave after the last of those before it that overlap.
+    """
     waves: list[list[Download]] = []
-    latest: dict[str, int] = {}  # wave of the last input with this path
-    # Outer directories first.
-    for download in sorted(downloads, key=lambda each: len(_lineage(each.path))):
-        wave = 1 + max(latest.get(path, -1) for path in _lineage(download.path))
+    latest: dict[str, int] = {}  # wave of the last input with this path,
+    within: dict[str, int] = {}  # or with one in this directory
+    for download in downloads:
+        lineage = _lineage(download.path)
+        above = max(latest.get(path, -1) for path in lineage)
+        wave = 1 + max(above, within.get(download.path, -1))
         latest[download.path] = wave
+        within.update((path, max(within.get(path, -1), wave)) for path in lineage)
         if wave == len(waves):
             waves.append([])
         waves[wave].append(download)
