@@ -7,6 +7,7 @@ import pytest
 from files.deep_trees import make_deep
 from simulations.transfer import Bench
 from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.config import FilerSettings
 from tesk_filer.domain.expansion import Expansion, Limits, TooLargeError
 from tesk_filer.domain.globs import expand_deep
 from tesk_filer.usecases.transfer import ExitCode
@@ -139,6 +140,10 @@ def test_an_input_that_is_too_deep_is_told(bench: Bench) -> None:
     bench.bring(Input(path="/in", url="s3://b/in", type=FileType.DIRECTORY))
 
     assert "is nested deeper than 256 directories" in bench.error
+
+
+def test_the_largest_object_of_most_stores_may_be_moved() -> None:
+    assert FilerSettings().max_file_bytes == Limits().size == 5 * 1024**4
 
 
 def test_a_file_that_is_too_large_is_told(bench: Bench) -> None:

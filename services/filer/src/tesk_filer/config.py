@@ -94,10 +94,11 @@ class FilerSettings(
     max_file_bytes: Annotated[
         int,
         Meta(
-            description="Bytes of one file, its holes counted; as many as S3 takes.",
+            description="Bytes of one file, its holes counted; 5 TiB, as many as most "
+            "object stores take.",
             ge=1,
         ),
-    ] = 5_000_000_000_000
+    ] = 5 * 2**40
     parts_from: Annotated[
         int,
         Meta(

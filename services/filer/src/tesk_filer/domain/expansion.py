@@ -40,7 +40,7 @@ class Limits:
 
     files: int = 1_000_000
     depth: int = 256
-    size: int = 5_000_000_000_000
+    size: int = 5 * 2**40
 
 
 class Expansion:
