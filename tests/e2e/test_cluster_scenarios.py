@@ -6,7 +6,7 @@ from cluster.ahead import Ahead, chosen_names
 from cluster.object_storage import Folder
 from cluster.release import Release
 from cluster.session import Session
-from scenarios import executors, files, images, references
+from scenarios import executors, files, images, names, references
 from scenarios.scenario import Scenario
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
@@ -15,6 +15,7 @@ SCENARIOS: dict[str, Scenario] = {
     **executors.SCENARIOS,
     **files.SCENARIOS,
     **images.SCENARIOS,
+    **names.SCENARIOS,
     **references.SCENARIOS,
 }
 Submitted = Ahead[tuple[str, Folder]]

@@ -51,6 +51,7 @@ class PodShape:
     order: str = "auto"
     pod_resources: bool = True
     limit_range: Manifest | None = None
+    resolver: str = ""
 
     @property
     def chosen_order(self) -> Order:
@@ -73,7 +74,9 @@ class PodShape:
             plan_task(self.task, ATTEMPT),
             PodTemplates(executor=self.executor, filer=self.filer),
             order=self.chosen_order,
-            options=PodOptions(volume=self.volume, uploads=UPLOADS),
+            options=PodOptions(
+                volume=self.volume, uploads=UPLOADS, resolver=self.resolver
+            ),
             context=where,
             anchor_uid=ANCHOR_UID,
         )
@@ -100,6 +103,10 @@ SIDECAR = {
         "limits": {"memory": "64Mi"},
     },
 }
+RESOLVER = (
+    "search tesk.svc.cluster.local svc.cluster.local cluster.local\n"
+    "nameserver 10.96.0.10\noptions ndots:5\n"
+)
 LIMIT_RANGE: Manifest = {
     "metadata": {"name": "small"},
     "spec": {
@@ -162,6 +169,10 @@ POD_SHAPES: dict[str, PodShape] = {
         filer=LIMITED_FILER_POD,
         limit_range=LIMIT_RANGE,
         order="sequence",
+    ),
+    "names that commands cannot change": replace(_USUAL, resolver=RESOLVER),
+    "names that commands cannot change, in sequence": replace(
+        _USUAL, order="sequence", resolver=RESOLVER
     ),
     "a container beside": replace(
         _USUAL,

@@ -4,6 +4,7 @@ Of the usual attempt there is everything; of all others what differs from it. Se
 ``reviewed.files`` on how the files are written anew.
 """
 
+import copy
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,7 @@ from taskmasters.pod_shapes import (
     LIMIT_RANGE,
     LIMITED_FILER_POD,
     POD_SHAPES,
+    RESOLVER,
     SHARED_CUSTOM_POD,
     SIDECAR,
     PodShape,
@@ -79,6 +81,44 @@ def test_reviewed_pods_are_valid(name: str, version: str) -> None:
     made = replace(shape, pod_resources=has_resources).job()
 
     assert problems(made, version) == []
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["192.0.2.53"]}},
+        {"hostAliases": [{"ip": "192.0.2.1", "hostnames": ["storage"]}]},
+    ],
+    ids=["servers", "hosts"],
+)
+def test_names_that_a_template_gives_a_pod_are_those_of_its_filers(
+    field: Manifest,
+) -> None:
+    shape = replace(
+        POD_SHAPES[USUAL],
+        resolver=RESOLVER,
+        executor=merged_with(EXECUTOR_POD, **field),
+        filer=merged_with(FILER_POD, **field),
+    )
+
+    assert "/etc/resolv.conf" not in to_yaml(shape.job())
+
+
+def test_a_file_of_names_that_the_template_of_filers_mounts_stays() -> None:
+    filer = copy.deepcopy(FILER_POD)
+    mine = {"name": "mine", "mountPath": "/etc/hosts", "subPath": "hosts"}
+    filer["spec"]["containers"][0]["volumeMounts"] = [mine]
+    filer["spec"]["volumes"] = [{"name": "mine", "configMap": {"name": "mine"}}]
+
+    made = replace(POD_SHAPES[USUAL], resolver=RESOLVER, filer=filer).job()
+
+    filers = [
+        each
+        for each in made["spec"]["template"]["spec"]["containers"]
+        if each["name"] == "filer"
+    ]
+    hosts = [m for m in filers[0]["volumeMounts"] if m["mountPath"] == "/etc/hosts"]
+    assert hosts == [mine]
 
 
 @st.composite

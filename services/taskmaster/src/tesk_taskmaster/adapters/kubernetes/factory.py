@@ -21,6 +21,7 @@ from tesk_taskmaster.ports import Clock
 
 # Callers report a wait, and check for a cancel, every second.
 _RETRY_FOR = timedelta(seconds=1)
+_RESOLVER = Path("/etc/resolv.conf")
 
 
 def open_kubernetes_runtime(
@@ -61,8 +62,15 @@ def open_kubernetes_runtime(
         taskmaster=taskmaster,
         namespaces=task_namespaces(settings, environ),
         settings=settings,
-        layouts=Layouts.of(templates, offer, uploads),
+        layouts=Layouts.of(templates, offer, uploads, resolver=_resolver(environ)),
         clock=clock,
     )
     runtime.open()
     return runtime
+
+
+def _resolver(environ: Mapping[str, str]) -> str:
+    """Return how names are resolved in pods; "" outside of the cluster."""
+    if environ.get("KUBECONFIG"):
+        return ""
+    return _RESOLVER.read_text(encoding="utf-8")

@@ -32,13 +32,18 @@ class Layouts:
 
     @classmethod
     def of(
-        cls, templates: PodTemplates, offer: LayoutOffer, uploads: UploadRetries
+        cls,
+        templates: PodTemplates,
+        offer: LayoutOffer,
+        uploads: UploadRetries,
+        *,
+        resolver: str = "",
     ) -> "Layouts":
-        """Return what these templates allow of an offer."""
+        """Return what these templates allow of an offer; see ``PodOptions``."""
         return cls(
             templates=templates,
             offer=replace(offer, problem=_problem(templates)),
-            pods=PodOptions(volume=offer.volume, uploads=uploads),
+            pods=PodOptions(volume=offer.volume, uploads=uploads, resolver=resolver),
         )
 
 

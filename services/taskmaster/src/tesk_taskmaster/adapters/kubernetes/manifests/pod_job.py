@@ -31,6 +31,12 @@ from tesk_taskmaster.adapters.kubernetes.manifests.objects import (
     object_labels,
     queue_labels,
 )
+from tesk_taskmaster.adapters.kubernetes.manifests.own_names import (
+    name_annotations,
+    name_mounts,
+    name_volumes,
+    own_names,
+)
 from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import (
     REPORT,
@@ -78,10 +84,13 @@ class PodOptions:
     Attributes:
         volume: What the steps share.
         uploads: How often filers try to upload outputs.
+        resolver: The ``resolv.conf`` that filers have for themselves; "": that of
+            their pod.
     """
 
     volume: PodVolume
     uploads: UploadRetries
+    resolver: str = ""
 
 
 def pod_job(
@@ -150,6 +159,13 @@ class _PodRenderer:
     def _containers(self) -> Sequence[str]:
         return container_names(self.plan, self.order)
 
+    @property
+    def _names(self) -> Mapping[str, str]:
+        if not any(map(direction_of, self._containers)):
+            return {}
+        namespace, spec = self.context.namespace, self.merged.pod["spec"]
+        return own_names(self.options.resolver, namespace, spec)
+
     def pod(self, labels: Mapping[str, str]) -> JsonObject:
         """Return the pod's template."""
         plan, resources = self.plan, self._resources()
@@ -160,6 +176,7 @@ class _PodRenderer:
         volumes = [volume for each in steps.values() for volume in each.volumes]
         volumes += [volume for _, scratch in made for volume in scratch]
         volumes += [launcher_volume(self.context), turns_volume()]
+        volumes += name_volumes(self._names)
         if plan.has_volume:
             volumes.append(pod_volume(plan, self.context, self.options.volume))
         whole = replace(
@@ -169,6 +186,9 @@ class _PodRenderer:
         )
         pod = complete_whole(self.merged.pod, whole)
         self._add_steps(pod["spec"], [container for container, _ in made])
+        if self._names:
+            given = pod["metadata"].get("annotations") or {}
+            pod["metadata"]["annotations"] = {**given, **name_annotations(self._names)}
         if resources.whole:
             pod["spec"]["resources"] = resources.whole
         return pod
@@ -242,7 +262,12 @@ class _PodRenderer:
                 "resources": resources,
             },
             env={**parts.env, **uploads},
-            mounts=[*parts.mounts, launcher_mount(), turns_mount()],
+            mounts=[
+                *parts.mounts,
+                *name_mounts(self._names, given.get("volumeMounts") or ()),
+                launcher_mount(),
+                turns_mount(),
+            ],
         )
 
     def _uploads(self) -> Mapping[str, str]:

@@ -1,6 +1,7 @@
 """Divides what the steps of one pod ask for among its containers and the pod.
 
-One step runs at a time, so the pod asks for the largest, not for the sum:
+One step runs at a time, so the pod asks for the largest, not for the sum (but of the
+node's disk: what a container wrote there stays until its pod ends):
 
 | order | pods have resources | requests |
 |---|---|---|
