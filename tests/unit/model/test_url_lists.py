@@ -37,6 +37,10 @@ ALLOWED: dict[str, tuple[Lists, str]] = {
         (("http://a.example.org",), ("http://*.example.org/deep/path",)),
         "http://a.example.org/deep/path",
     ),
+    "a port of what is refused": (
+        (("https://data.example.org:8443/pub",), WEB),
+        "https://data.example.org:8443/pub/a",
+    ),
 }
 REFUSED: dict[str, tuple[Lists, str]] = {
     "what is not listed": ((WEB, ()), "https://other.example.org/pub"),
@@ -67,6 +71,18 @@ REFUSED: dict[str, tuple[Lists, str]] = {
         f"{WEB[0]}/private/a",
     ),
     "a refusal as long": ((WEB, WEB), f"{WEB[0]}/a"),
+    "a longer refusal, than what is listed with a port": (
+        (("https://data.example.org:443",), WEB),
+        "https://data.example.org/pub/a",
+    ),
+    "a longer refusal, of two paths": (
+        (("https://data.example.org:8443/pub",), (f"{WEB[0]}/private",)),
+        "https://data.example.org:8443/pub/private/a",
+    ),
+    "a refused port of what is listed with a path": (
+        (WEB, ("https://data.example.org:8443",)),
+        "https://data.example.org:8443/pub/a",
+    ),
     "a refusal of a host": (((), ("https://*.example.org",)), WEB[0]),
     "another bucket": ((("s3://bucket",), ()), "s3://bucket2/a"),
 }

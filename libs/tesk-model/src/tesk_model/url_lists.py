@@ -3,7 +3,8 @@
 A pattern is the beginning of a url: ``https://data.example.org/public``,
 ``s3://bucket``, ``ftp://*.example.org``, ``http://`` for all of a scheme, ``/data`` for
 files. It ends between the segments of a path, so that ``…/public`` is not the beginning
-of ``…/publications``. The longest pattern that fits decides, and of two the refusal.
+of ``…/publications``. The longest pattern that fits decides, and of two of which neither
+is the longer the refusal.
 
 Urls are compared as ``tesk_model.locations`` reads them: percent-encoding, case of the
 host, user, password and query make no difference. What a server could read in another
@@ -60,12 +61,23 @@ class UrlPattern:
         )
         return is_host and _segments(location.path)[: len(self.path)] == self.path
 
+    def is_longer_than(self, other: "UrlPattern") -> bool:
+        """Tell which of two that match one url is the longer; False if neither is.
+
+        Of the same host a path and a port both make longer: a port does not outweigh a
+        longer path, nor a path a port.
+        """
+        if self.host_rank != other.host_rank:
+            return self.host_rank > other.host_rank
+        more = len(self.path) - len(other.path)
+        ports = (self.port is not None) - (other.port is not None)
+        return min(more, ports) >= 0 and max(more, ports) > 0
+
     @property
-    def rank(self) -> tuple[bool, int, bool, int]:
-        """Orders the patterns that match one url: the largest is the longest."""
+    def host_rank(self) -> tuple[bool, int]:
+        """Orders the patterns that match one url by their hosts."""
         host = self.host or ""
-        is_exact = self.host is not None and not host.startswith("*.")
-        return is_exact, len(host), self.port is not None, len(self.path)
+        return self.host is not None and not host.startswith("*."), len(host)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +98,13 @@ class UrlLists:
             return None
         if problem := _ambiguity(location):
             return problem
-        denied = _longest(self.deny, location)
-        allowed = _longest(self.allow, location)
-        if denied and (allowed is None or denied.rank >= allowed.rank):
-            return f'is refused here: it begins with "{denied.text}" (urls.deny)'
-        if self.allow and allowed is None:
+        allowed = [each for each in self.allow if each.matches(location)]
+        for denied in self.deny:
+            if denied.matches(location) and not any(
+                each.is_longer_than(denied) for each in allowed
+            ):
+                return f'is refused here: it begins with "{denied.text}" (urls.deny)'
+        if self.allow and not allowed:
             return "is refused here: it begins with none of urls.allow"
         return None
 
@@ -153,11 +167,6 @@ def _ambiguity(location: Location) -> str | None:
     if SCHEMES[location.scheme].has_query and "\\" in location.path:
         return "is refused here: its path must not hold a backslash"
     return None
-
-
-def _longest(patterns: Iterable[UrlPattern], location: Location) -> UrlPattern | None:
-    matching = (each for each in patterns if each.matches(location))
-    return max(matching, key=lambda each: each.rank, default=None)
 
 
 def _host(location: Location) -> str:
