@@ -18,11 +18,34 @@ ALWAYS_REFUSED = {
     "metadata of AWS by IPv6": ("fd00:ec2::254", "a metadata service"),
     "credentials of EKS by IPv6": ("fd00:ec2::23", "a metadata service"),
     "metadata of Google by IPv6": ("fd20:ce::254", "a metadata service"),
+    "metadata of Oracle by IPv6": ("fd00:c1::a9fe:a9fe", "a metadata service"),
+    "metadata of Scaleway by IPv6": ("fd00:42::42", "a metadata service"),
+    "metadata of Alibaba by IPv6": ("fd00:100::100:200", "a metadata service"),
     "metadata of Alibaba": ("100.100.100.200", "a metadata service"),
     "metadata of Oracle": ("192.0.0.192", "a metadata service"),
     "WireServer of Azure": ("168.63.129.16", "a metadata service"),
     "metadata within IPv6": ("::ffff:169.254.169.254", "a metadata service"),
     "metadata through NAT64": ("64:ff9b::a9fe:a9fe", "a metadata service"),
+    "metadata through NAT64 of a network's own": (
+        "64:ff9b:1::a9fe:a9fe",
+        "a metadata service",
+    ),
+    "metadata through such, whose prefix has 96 bits": (
+        "64:ff9b:1:8000::a9fe:a9fe",
+        "a metadata service",
+    ),
+    "metadata through such, whose prefix has 48 bits": (
+        "64:ff9b:1:a9fe:a9:fe00::1",
+        "a metadata service",
+    ),
+    "metadata through such, whose prefix has 56 bits": (
+        "64:ff9b:1:1a9:fe:a9fe::",
+        "a metadata service",
+    ),
+    "metadata through such, whose prefix has 64 bits": (
+        "64:ff9b:1:1:a9:fea9:fe00:0",
+        "a metadata service",
+    ),
     "metadata through 6to4": ("2002:a9fe:a9fe::1", "a metadata service"),
     "metadata in an old form": ("::169.254.169.254", "a metadata service"),
     "any link-local address": ("169.254.1.1", "link-local"),
@@ -47,6 +70,10 @@ BY_SETTING = {
     "private, of carriers": ("100.64.0.1", "filer.private_networks"),
     "private by IPv6": ("fd12:3456::1", "filer.private_networks"),
     "private within IPv6": ("::ffff:10.1.2.3", "filer.private_networks"),
+    "public through NAT64 of a network's own": (
+        "64:ff9b:1:ffff::5db8:d70e",
+        "filer.private_networks",
+    ),
     "private through NAT64": ("64:ff9b::a01:203", "filer.private_networks"),
 }
 PUBLIC = {
@@ -94,6 +121,14 @@ def test_what_is_listed_is_allowed_and_its_neighbour_is_not() -> None:
     assert policy.problem("10.1.255.255") is None
     assert policy.problem("::ffff:10.1.0.1") is None
     assert policy.problem("10.2.0.1")
+
+
+def test_one_way_to_read_an_address_does_not_open_another() -> None:
+    policy = EgressPolicy(section="filer", allowed=(ip_network("10.1.0.0/16"),))
+    # 169.254.169.254 after a prefix of 48 bits, 10.1.0.1 after one of 96.
+    address = "64:ff9b:1:a9fe:a9:fe00:a01:1"
+
+    assert "a metadata service" in (policy.problem(address) or "")
 
 
 def test_a_public_network_can_be_refused() -> None:

@@ -6,8 +6,9 @@ decided here, address by address (server-side request forgery, CWE-918).
 
 Source:
     IANA "IPv4/IPv6 Special-Purpose Address Registry"; RFC 6890, RFC 4291 2.5.5
-    (IPv4 within IPv6), RFC 6052 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo). Metadata
-    services: AWS (IMDS, ECS, EKS), Azure (also its WireServer), Google, Oracle, Alibaba.
+    (IPv4 within IPv6), RFC 6052 and 8215 (NAT64), RFC 3056 (6to4), RFC 4380 (Teredo). Metadata
+    services: AWS (IMDS, ECS, EKS), Azure (also its WireServer), Google, Oracle, Alibaba,
+    Scaleway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -53,6 +54,9 @@ _NETWORKS: Mapping[AddressKind, tuple[Network, ...]] = MappingProxyType(
                 "192.0.0.192/32",
                 "fd00:ec2::/32",
                 "fd20:ce::254/128",
+                "fd00:c1::a9fe:a9fe/128",
+                "fd00:42::42/128",
+                "fd00:100::100:200/128",
             ),
             AddressKind.LINK_LOCAL: ("169.254.0.0/16", "fe80::/10"),
             AddressKind.MULTICAST: ("224.0.0.0/4", "ff00::/8"),
@@ -77,6 +81,10 @@ _ENDING_IN_IPV4 = tuple(
     ip_network(each)
     for each in ("::/96", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96")
 )
+# Where networks choose how long the prefix of their NAT64 is.
+_LOCAL_NAT64 = ip_network("64:ff9b:1::/48")
+# Bytes of the IPv4 address, by the length of the prefix; byte 8 is none of them.
+_NAT64_LAYOUTS = ((6, 7, 9, 10), (7, 9, 10, 11), (9, 10, 11, 12), (12, 13, 14, 15))
 _IPV4_BITS = 0xFFFFFFFF
 _NAMES: Mapping[str, AddressKind] = MappingProxyType(
     {
@@ -119,10 +127,15 @@ class EgressPolicy:
             ValueError: It is not an address.
         """
         address = ip_address(text.partition("%")[0])
-        reached = [address, *_within(address)]
-        if any(_is_in(each, self.allowed) for each in reached):
+        if _is_in(address, self.allowed):
             return None
-        kinds = (self._refused_kind(each) for each in reached)
+        # Where there are several within it, one that is allowed says nothing of others.
+        reached = (
+            each
+            for each in (*_within(address), address)
+            if not _is_in(each, self.allowed)
+        )
+        kinds = map(self._refused_kind, reached)
         kind = next(filter(None, kinds), None)
         return self._describe(kind) if kind else None
 
@@ -190,7 +203,18 @@ def _within(address: Address) -> Iterator[Address]:
         return  # among them ``::`` and ``::1``
     if _is_in(address, _ENDING_IN_IPV4):
         yield IPv4Address(int(address) & _IPV4_BITS)
+    if address in _LOCAL_NAT64:
+        yield from _within_local_nat64(address)
     if address.sixtofour:
         yield address.sixtofour
     if address.teredo:
         yield from address.teredo
+
+
+def _within_local_nat64(address: IPv6Address) -> Iterator[IPv4Address]:
+    """Yield each IPv4 address that may be meant; only its network knows which one is."""
+    for layout in _NAT64_LAYOUTS:
+        found = IPv4Address(bytes(address.packed[each] for each in layout))
+        kinds = (AddressKind.UNUSABLE, AddressKind.MULTICAST)
+        if not any(_is_in(found, _NETWORKS[kind]) for kind in kinds):
+            yield found  # else it is read at the wrong place
