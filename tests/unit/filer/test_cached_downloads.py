@@ -197,6 +197,38 @@ def test_what_the_user_says_of_the_content_is_verified_as_well(
     assert third.texts() == {}
 
 
+def test_a_wrong_checksum_in_a_url_takes_nothing_from_others(bench: MakeBench) -> None:
+    web = WebStorage(files={WEB: GENOME})
+    benches = [replace(bench(), storage=web) for _ in range(3)]
+    wrong = f"{WEB}#sha256={'0' * 64}"
+
+    first, second, third = (
+        each.bring(genome(url))
+        for each, url in zip(benches, [WEB, wrong, WEB], strict=True)
+    )
+
+    assert (first, second, third) == (ExitCode.OK, ExitCode.FAILED, ExitCode.OK)
+    assert "not " + "0" * 64 + " as announced" in benches[1].error
+    assert moved(benches[2]) == {"cache": (1, 40)}
+    assert opens(web) == 1
+
+
+def test_a_damaged_file_is_told_from_a_wrong_checksum(
+    bench: MakeBench, tmp_path: Path
+) -> None:
+    web = WebStorage(files={WEB: GENOME})
+    first, second = (replace(bench(), storage=web) for _ in range(2))
+    first.bring(genome(WEB))
+    (kept,) = tmp_path.rglob("content")
+    kept.write_bytes(b"AGCT" + GENOME[4:])
+
+    right = hashlib.sha256(GENOME).hexdigest()
+    assert second.bring(genome(f"{WEB}#sha256={right}")) is ExitCode.OK
+
+    assert second.texts() == {"in/genome.fa": GENOME.decode()}
+    assert opens(web) == 2
+
+
 def test_many_tasks_at_once_download_it_once(
     bench: MakeBench, storage: MemoryStorage
 ) -> None:

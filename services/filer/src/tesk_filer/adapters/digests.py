@@ -81,7 +81,7 @@ class Digests:
         """Return the digests.
 
         Raises:
-            ChecksumError: One is not what it must be.
+            ChecksumError: One is not what it must be; the first of ``checks``.
         """
         found = {name: each.digest().hex() for name, each in self._digests.items()}
         for name, wanted in self._checks.items():
@@ -89,5 +89,5 @@ class Digests:
                 message = (
                     f"arrived with {name} {found[name]}, not {wanted} as announced"
                 )
-                raise ChecksumError(message)
+                raise ChecksumError(message, name)
         return found

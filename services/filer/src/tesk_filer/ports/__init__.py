@@ -72,12 +72,17 @@ class ChangedError(StorageError):
 
 
 class ChecksumError(StorageError):
-    """What arrived has another checksum than announced."""
+    """What arrived has another checksum than announced.
+
+    Attributes:
+        algorithm: Of the checksum.
+    """
 
     begins_anew = True
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, algorithm: str) -> None:
         super().__init__(message, transient=True)
+        self.algorithm = algorithm
 
 
 class HaltedError(Exception):

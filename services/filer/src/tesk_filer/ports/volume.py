@@ -68,7 +68,7 @@ class Volume(Tree, Protocol):
         """Write the bytes of ``reader`` to ``path``: complete and verified, or not at all.
 
         Raises:
-            ChecksumError: A checksum differs.
+            ChecksumError: A checksum differs; the first of ``checks``.
             StorageError: Also if the size differs from the announced one, or there is
                 not enough space.
         """

@@ -97,13 +97,20 @@ class CachedDownload:
         )
 
     def _take(self, key: CacheKey, path: str, source: Location, found: Stat) -> bool:
-        """Copy a file from the cache; tell whether it was there and whole."""
+        """Copy a file from the cache; tell whether it was there and whole.
+
+        Raises:
+            StorageError: It is whole, and not what the url says it must be.
+        """
         with self.cache.open(key) as reader:
             if reader is None:
                 return False
             try:
                 saved = self._copy(reader, path, source)
-            except ChecksumError:
+            except ChecksumError as error:
+                if error.algorithm not in reader.checksums:
+                    # A download of this very version would bring the same.
+                    raise StorageError(error.message) from error
                 self.cache.drop(key)
                 return False
             except StorageError:
@@ -115,7 +122,8 @@ class CachedDownload:
         with self.progress.of_file(CACHE, path=path, url=source) as file_progress:
             file_progress.check(reader.size)
             checks = self.download.checks(source, reader.checksums)
-            # What the cache says is verified beside what the user says.
+            # What the cache says is verified beside what the user says, and first: it
+            # tells whether the entry is whole.
             both = {**reader.checksums, **checks}
             try:
                 return self.volume.save(path, reader, file_progress.advance, both)
