@@ -94,7 +94,22 @@ class UrlLists:
 
     def problem(self, location: Location) -> str | None:
         """Return why a url may not be used; None if it may."""
-        if not self.allow and not self.deny:
+        if refusal := self.refusal(location):
+            return refusal
+        if not self.allow:
+            return None
+        if problem := _ambiguity(location):
+            return problem
+        if not any(each.matches(location) for each in self.allow):
+            return "is refused here: it begins with none of urls.allow"
+        return None
+
+    def refusal(self, location: Location) -> str | None:
+        """Return why a url must not be asked for; None if it may.
+
+        Also one that no task names, which need not be listed: what ``deny`` says.
+        """
+        if not self.deny:
             return None
         if problem := _ambiguity(location):
             return problem
@@ -104,8 +119,6 @@ class UrlLists:
                 each.is_longer_than(denied) for each in allowed
             ):
                 return f'is refused here: it begins with "{denied.text}" (urls.deny)'
-        if self.allow and not allowed:
-            return "is refused here: it begins with none of urls.allow"
         return None
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import quote
 
 from tesk_filer.adapters.storage.cursors import prepend
@@ -153,18 +154,20 @@ class DrsStorage:
             return self._members.get(location.url, location)
 
     def _object(self, location: Location) -> DrsObject:
-        url = https_location(location, _OBJECTS + _id_of(location))
-        given = given_for(location, self._credentials)
-        return parse_object(read_document(self._client, url, _ACCEPT, given))
+        return parse_object(self._ask(location, _id_of(location)))
 
     def _access(self, location: Location, method: Method) -> Access:
         if method.url:
             return parse_access(method.url, method.scheme)
         path = f"{_id_of(location)}/access/{quote(method.access_id, '')}"
+        return parse_access(self._ask(location, path), method.scheme)
+
+    def _ask(self, location: Location, path: str) -> dict[str, Any]:
+        """Return the document at ``path`` below the objects of the server."""
         url = https_location(location, _OBJECTS + path)
+        self._egress.check_asked(url)
         given = given_for(location, self._credentials)
-        document = read_document(self._client, url, _ACCEPT, given)
-        return parse_access(document, method.scheme)
+        return read_document(self._client, url, _ACCEPT, given)
 
     @contextmanager
     def _open_at(

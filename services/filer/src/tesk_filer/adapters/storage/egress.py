@@ -32,6 +32,15 @@ class Egress:
         if problem := self._urls.problem(location):
             raise StorageError(problem)
 
+    def check_asked(self, location: Location) -> None:
+        """Check a url that is asked for on the way to a url that was checked.
+
+        Raises:
+            StorageError: Permanent: the operator's lists refuse it by name.
+        """
+        if problem := self._urls.refusal(location):
+            raise StorageError(problem)
+
     def connect(self, host: str, port: int, timeout: float) -> socket.socket:
         """Return a connection; see ``Connector.connect``.
 

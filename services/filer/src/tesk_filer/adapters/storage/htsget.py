@@ -85,6 +85,7 @@ class HtsgetStorage:
 
     def _ticket(self, location: Location) -> Ticket:
         url = https_location(location, location.written)
+        self._egress.check_asked(url)
         given = given_for(location, self._credentials)
         return parse_ticket(read_document(self._client, url, _ACCEPT, given))
 
