@@ -319,6 +319,40 @@ def test_put_writes_names_as_the_scheme_does(terminal: Terminal) -> None:
     assert (terminal.root / "t/a b%").read_bytes() == b"out"
 
 
+@pytest.mark.parametrize("slash", ["", "/."])
+def test_put_of_a_link_takes_the_name_that_was_given(
+    terminal: Terminal, slash: str
+) -> None:
+    (terminal.root / "run-17.html").write_bytes(b"out")
+    (terminal.root / "latest.html").symlink_to("run-17.html")
+    (terminal.root / "link.html").symlink_to("latest.html")
+
+    result = terminal.run("put", f"{terminal.root}/link.html{slash}", "s3://b/dir/")
+
+    assert result.exit_code == 0, result.stderr
+    assert terminal.s3.files["s3://b/dir/link.html"] == b"out"
+
+
+def test_put_takes_a_name_that_is_not_utf_8(terminal: Terminal) -> None:
+    name = os.fsdecode(b"a\xff")
+    (terminal.root / name).write_bytes(b"out")
+
+    result = terminal.run(
+        "put", f"{terminal.root}/{name}", f"file://{terminal.root}/t/"
+    )
+
+    assert result.exit_code == 0, result.stderr
+    assert (terminal.root / "t" / name).read_bytes() == b"out"
+
+
+def test_put_refuses_a_name_that_the_scheme_does_not_take(terminal: Terminal) -> None:
+    (terminal.root / "a\nb").write_bytes(b"out")
+
+    result = terminal.run("put", f"{terminal.root}/a\nb", "ftp://host/t/")
+
+    assert "URL: must not contain line ends" in str(result.exception)
+
+
 def test_put_uploads_what_is_in_a_folder(terminal: Terminal) -> None:
     (terminal.root / "f/g").mkdir(parents=True)
     (terminal.root / "f/g/x").write_bytes(b"out")

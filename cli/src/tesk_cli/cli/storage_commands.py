@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 from rich.live import Live
@@ -36,9 +35,7 @@ from tesk_model.locations import (
     InvalidLocationError,
     Location,
     parse_location,
-    scheme_of,
 )
-from tesk_model.schemes import SCHEMES
 from tesk_model.task import TransferStatus
 
 storage_app = typer.Typer(
@@ -147,9 +144,10 @@ def put(
     if path.is_dir() and not recursive:
         problem = "is a folder; give --recursive to upload what is in it"
         raise InvalidRequestError([Violation("PATH", problem)])
+    location = _location("URL", url)
     if url.endswith("/") and not recursive:
-        url += _encoded(url, path.resolve().name)
-    _location("URL", url)
+        url += location.write_name(path.absolute().name)  # also that of a link
+        _location("URL", url)  # not every scheme takes every name
     with dependencies.storage(None) as storage, _progress() as show:
         result = storage.put(path.absolute(), url, show=show)
     print_moved(result, output)
@@ -254,12 +252,3 @@ def _last_name(location: Location) -> str:
         problem = "names no file; give --recursive, or the name of the file as PATH"
         raise InvalidRequestError([Violation("URL", problem)])
     return name
-
-
-def _encoded(url: str, name: str) -> str:
-    """Return ``name`` as it is written in urls of that scheme."""
-    try:
-        is_encoded = SCHEMES[scheme_of(url)].is_encoded and not url.startswith("/")
-    except InvalidLocationError:
-        return name  # told later
-    return quote(name) if is_encoded else name

@@ -122,13 +122,15 @@ class Location:
         base = self.written.rstrip("/")
         if SCHEMES[self.scheme].is_ftp and self.path == "/":
             base = "/"  # the root, not where the login leads
-        is_encoded = SCHEMES[self.scheme].is_encoded and bool(self.root)
-        written = (
-            f"{base}/{quote(os.fsencode(name), safe=_SAFE) if is_encoded else name}"
-        )
+        written = f"{base}/{self.write_name(name)}"
         return replace(
             self, written=written, path=_decode(self.root, self.scheme, written)
         )
+
+    def write_name(self, name: str) -> str:
+        """Return ``name`` (literal, ``/`` between names) as it stands in such a url."""
+        is_encoded = SCHEMES[self.scheme].is_encoded and bool(self.root)
+        return quote(os.fsencode(name), safe=_SAFE) if is_encoded else name
 
     def of_match(self, match: str, path_prefix: str) -> "Location":
         """Return the target of a file that matched an output pattern.
