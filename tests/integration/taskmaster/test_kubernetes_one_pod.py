@@ -237,6 +237,27 @@ def test_an_image_that_is_not_there_names_its_step(runner: PodRunner) -> None:
     runner.check_nothing_is_left()
 
 
+def test_after_a_failed_step_outputs_do_not_wait_for_an_image_that_is_not_there(
+    runner: PodRunner,
+) -> None:
+    missing = "registry.example/nosuch:1"
+    runner.prepare(
+        executors=(
+            make_executor(image=IMAGE, command=("sh", "-c", "exit 3")),
+            make_executor(image=missing, command=("true",)),
+        ),
+        **TRANSFERS,
+    )
+    assert runner.run("in", "x0") == [0, 3]
+
+    if runner.order == "together":
+        assert runner.run("out") == [0]
+    else:  # the node starts none before it, even if that has nothing to do
+        with pytest.raises(StepFailedError, match=rf"outputs: image {missing} cannot"):
+            runner.start("out")
+    runner.check_nothing_is_left()
+
+
 def _delete_pod(runner: PodRunner) -> None:
     runner.kube.delete("pods", runner.namespace, runner.pod()["metadata"]["name"])
 
