@@ -222,6 +222,20 @@ def test_a_limit_of_bytes_is_kept_and_ends_with_the_transfer() -> None:
     Bandwidth(0, lambda: 0.0, halt).take(10**9)
 
 
+def test_what_moves_no_bytes_does_not_wait_for_those_that_others_moved() -> None:
+    halt = threading.Event()
+    bandwidth = Bandwidth(1000, lambda: 0.0, halt)
+    halt.set()  # whoever waits is told so
+    with pytest.raises(HaltedError):
+        bandwidth.take(10**9)
+
+    bandwidth.take(0)
+    bandwidth.take(-(10**9))  # what is sent again has passed nevertheless
+
+    with pytest.raises(HaltedError):
+        bandwidth.take(1)
+
+
 def test_files_of_a_host_that_complains_arrive_all(tmp_path: Path) -> None:
     bench = Bench(tmp_path, parts_from=1)
     bench.storage.files = {f"s3://b/{number}": b"x" * 40 for number in range(20)}

@@ -16,7 +16,10 @@ from tesk_filer.domain.credentials import Credential
 from tesk_model.locations import Location
 
 Advance = Callable[[int], None]
-"""Called with the number of bytes that moved; raises HaltedError to stop."""
+"""Called with the number of bytes that moved; raises HaltedError to stop.
+
+Less than 0: they move again. From any thread, also from several at once.
+"""
 
 Cursor = tuple[()] | tuple[str, "Cursor"]
 """Position of a listing: the next item, and the cursor after it; opaque.

@@ -156,10 +156,12 @@ class Bandwidth:
     def take(self, size: int) -> None:
         """Count bytes that have moved; wait until the next ones may.
 
+        What moved none waits for nobody: it may be in the middle of a request.
+
         Raises:
             HaltedError: The transfer was stopped.
         """
-        if self._limit is None:
+        if self._limit is None or size <= 0:
             return
         with self._lock:
             seconds = self._limit.take(size, self._now())

@@ -30,11 +30,7 @@ from tesk_filer.adapters.storage.objects import (
     ObjectStorage,
     verify_size,
 )
-from tesk_filer.adapters.storage.part_uploads import (
-    from_one_thread,
-    send_parts,
-    split,
-)
+from tesk_filer.adapters.storage.part_uploads import send_parts, split
 from tesk_filer.adapters.storage.rest import (
     Download,
     Request,
@@ -180,11 +176,9 @@ class AzureService:
             for number, part in enumerate(split(source.size, block))
         }
 
-        told = from_one_thread(advance)
-
         def send(part: Part) -> None:
             query = {"comp": "block", "blockid": ids[part]}
-            self._put(name, source, part, advance=told, query=query)
+            self._put(name, source, part, advance=advance, query=query)
 
         send_parts(self._pool, ids, send, at_once=_AT_ONCE)
         etag = _written(self._commit(name, ids.values()))
@@ -225,9 +219,7 @@ class AzureService:
             headers={**headers, "Content-MD5": md5},
             body=body,
         )
-        etag = _written(response)
-        advance(size)
-        return etag
+        return _written(response)
 
     def _account(self, location: Location) -> AzureAccount:
         found = self._credentials.find(location)

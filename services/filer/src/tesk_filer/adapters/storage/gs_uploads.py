@@ -56,18 +56,19 @@ class ResumableUpload:
         position, failures = 0, 0
         while True:
             part = Part(position, min(position + self._chunk, self._source.size))
+            body = self._body(part)
             try:
-                reached, result = self._outcome(self._send_part(part))
+                reached, result = self._outcome(self._send_part(part, body))
             except StorageError as error:
                 if not error.transient or error.throttled or failures >= _MAX_FAILURES:
                     raise
                 reached, result = self._outcome(self._ask())
             if result is not None:
                 reached = self._source.size
+            body.settle(max(reached - position, 0))
             if reached > position:
                 failures = 0
                 self._body(Part(position, reached)).add_to(self.digest)
-                self._advance(reached - position)
                 position = reached
             elif failures >= _MAX_FAILURES:
                 raise StorageError("the upload makes no progress", transient=True)
@@ -76,9 +77,9 @@ class ResumableUpload:
             if result is not None:
                 return result
 
-    def _send_part(self, part: Part) -> HttpResponse:
+    def _send_part(self, part: Part, body: FileBody) -> HttpResponse:
         content_range = f"bytes {part.start}-{part.stop - 1}/{self._source.size}"
-        return self._put(content_range, self._body(part))
+        return self._put(content_range, body)
 
     def _body(self, part: Part) -> FileBody:
         size = part.stop - part.start

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 
 from tesk_filer.adapters.storage.cursors import prepend
-from tesk_filer.adapters.storage.http_bodies import SourceBody
+from tesk_filer.adapters.storage.http_bodies import FileBody
 from tesk_filer.adapters.storage.http_client import (
     HttpClient,
     Recipient,
@@ -164,7 +164,7 @@ class HttpStorage:
             "POST" if is_post else "PUT",
             location,
             headers={"Content-Type": "application/octet-stream"},
-            body=SourceBody(source, advance),
+            body=FileBody(source.descriptor, 0, source.size, advance),
         )
         response.finish()
         check_written(response)

@@ -3,10 +3,10 @@
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
-from tesk_filer.ports import Advance, Source, StorageError
+from tesk_filer.ports import Advance, StorageError
 
 _CHUNK = 256 * 1024  # read at once; fits the caches of a processor
 
@@ -37,53 +37,23 @@ class BytesBody:
         return (self.content,)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FileBody:
-    """Bytes of an open file, read at their offset: many threads may do so at once.
+    """Bytes of an open file, read at their offset: bodies of one file may be sent at once.
+
+    Each chunk counts when it is sent: a limit of bytes that held back what comes after a
+    request would let its bytes pass at once, and others wait within theirs.
 
     Attributes:
-        advance: Asked before each chunk whether to stop.
+        advance: Called with what is sent, also before it is known to have arrived; with
+            less than 0 for what is sent again.
     """
 
     descriptor: int
     start: int
     size: int
     advance: Advance
-
-    def chunks(self) -> Iterator[bytes]:
-        """See ``Body``."""
-        offset, stop = self.start, self.start + self.size
-        while offset < stop:
-            self.advance(0)
-            data = _read(self.descriptor, min(_CHUNK, stop - offset), offset)
-            offset += len(data)
-            yield data
-
-    def digests(self) -> tuple[str, str]:
-        """Return SHA-256 and MD5 in hex."""
-        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
-        for data in self.chunks():
-            sha256.update(data)
-            md5.update(data)
-        return sha256.hexdigest(), md5.hexdigest()
-
-    def add_to(self, digest: "Digest") -> None:
-        """Let ``digest`` have all bytes."""
-        for data in self.chunks():
-            digest.update(data)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceBody:
-    """All of a file that is uploaded; reports progress as it is sent."""
-
-    source: Source
-    advance: Advance
-
-    @property
-    def size(self) -> int:
-        """See ``Body``."""
-        return self.source.size
+    _counted: int = field(default=0, init=False)
 
     def chunks(self) -> Iterator[bytes]:
         """See ``Body``.
@@ -91,13 +61,43 @@ class SourceBody:
         Raises:
             StorageError: The file became shorter.
         """
-        offset = 0
-        while offset < self.source.size:
-            wanted = min(_CHUNK, self.source.size - offset)
-            data = _read(self.source.descriptor, wanted, offset)
+        self.settle(0)
+        for data in self._read():
+            yield data
+            self._counted += len(data)
+            self.advance(len(data))
+
+    def settle(self, size: int) -> None:
+        """Let ``size`` bytes count, however many were sent."""
+        counted, self._counted = self._counted, size
+        if counted != size:
+            self.advance(size - counted)
+
+    def digests(self) -> tuple[str, str]:
+        """Return SHA-256 and MD5 in hex."""
+        sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+        for data in self._read_on():
+            sha256.update(data)
+            md5.update(data)
+        return sha256.hexdigest(), md5.hexdigest()
+
+    def add_to(self, digest: "Digest") -> None:
+        """Let ``digest`` have all bytes."""
+        for data in self._read_on():
+            digest.update(data)
+
+    def _read_on(self) -> Iterator[bytes]:
+        """Yield all bytes, and ask before each chunk whether to stop."""
+        for data in self._read():
+            self.advance(0)
+            yield data
+
+    def _read(self) -> Iterator[bytes]:
+        offset, stop = self.start, self.start + self.size
+        while offset < stop:
+            data = _read(self.descriptor, min(_CHUNK, stop - offset), offset)
             offset += len(data)
             yield data
-            self.advance(len(data))
 
 
 def _read(descriptor: int, size: int, position: int) -> bytes:

@@ -1,10 +1,9 @@
 """Sends parts of a file at once."""
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
-from tesk_filer.ports import Advance, Part
+from tesk_filer.ports import Part
 
 
 def split(size: int, part_size: int) -> Iterator[Part]:
@@ -40,14 +39,3 @@ def _await_one(running: set[Future[None]]) -> set[Future[None]]:
     for future in done:
         future.result()
     return rest
-
-
-def from_one_thread(advance: Advance) -> Advance:
-    """Return ``advance`` for calls from several threads, which it gets one by one."""
-    lock = threading.Lock()
-
-    def one_by_one(size: int) -> None:
-        with lock:
-            advance(size)
-
-    return one_by_one

@@ -12,11 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
-from tesk_filer.adapters.storage.part_uploads import (
-    from_one_thread,
-    send_parts,
-    split,
-)
+from tesk_filer.adapters.storage.part_uploads import send_parts, split
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError
 from tesk_filer.adapters.storage.s3_messages import (
@@ -85,9 +81,7 @@ class S3Uploads:
             return upload.run(self._workers(), at_once, self._aborts)
         body = FileBody(source.descriptor, 0, source.size, advance)
         put = S3Request(method="PUT", location=location, key=location.path)
-        etag = _send_verified(self.requests, put, body)
-        advance(source.size)
-        return etag
+        return _send_verified(self.requests, put, body)
 
     def check(self, location: Location) -> WriteFound:
         """Tell whether an object could be written.
@@ -134,7 +128,7 @@ class _PartsUpload:
     ) -> None:
         self._requests = requests
         self._source = source
-        self._advance = from_one_thread(advance)
+        self._advance = advance
         self._stopped = threading.Event()
         self._request = S3Request(method="PUT", location=location, key=location.path)
         self._upload = ""
@@ -201,7 +195,6 @@ class _PartsUpload:
         )
         send = partial(_send_verified, self._requests, put, body)
         self._etags[index] = retry(send)
-        self._proceed(body.size)
 
     def _complete(self) -> str:
         content = format_parts(self._etags)

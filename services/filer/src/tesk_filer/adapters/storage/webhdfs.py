@@ -162,7 +162,6 @@ class WebHdfsStorage:
         arguments = {"overwrite": "true", "noredirect": "false"}
         body = FileBody(source.descriptor, 0, source.size, advance)
         self._hdfs.follow("PUT", location, "CREATE", arguments, body=body).close()
-        advance(source.size)
         found = self.stat(location)
         if found is None or found.size != source.size:
             there = "nothing" if found is None else f"{found.size} bytes"
