@@ -38,6 +38,8 @@ def redirect_of(
     codes = _SAME_METHOD if method in ("PUT", "POST") else _FOR_GET
     if status not in codes or not location:
         return None
+    # What names no host is like a path, of which nothing would be hidden.
+    url = f"{location.partition('//')[0] or f'{requested.scheme}:'}…"
     try:
         # Headers arrive as Latin-1 and are meant as UTF-8.
         url = urljoin(
@@ -45,7 +47,7 @@ def redirect_of(
         )
         target = parse_location(url)
     except ValueError as error:
-        shown = excerpt(describe_url(location), _MAX_SHOWN)
+        shown = excerpt(describe_url(url), _MAX_SHOWN)
         message = f'redirects to "{shown}", which is not a usable url'
         raise StorageError(message) from error
     if SCHEMES[target.scheme].storage != SCHEMES[requested.scheme].storage:
