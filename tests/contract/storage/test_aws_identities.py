@@ -22,6 +22,20 @@ STS = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc
 ROLE = "arn:aws:iam::123456789012:role/data"
 
 
+class Seconds:
+    """A clock that stands still until it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Be a machine that knows nothing of AWS."""
@@ -52,18 +66,24 @@ def want(name: str) -> S3Keys:
     )
 
 
-def environment(monkeypatch: pytest.MonkeyPatch, **named: str) -> AwsEnvironment:
+def environment(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds | None = None, **named: str
+) -> AwsEnvironment:
     for name, value in named.items():
         monkeypatch.setenv(name, value)
-    return AwsEnvironment(os.environ)
+    return AwsEnvironment(os.environ, monotonic=seconds or Seconds())
 
 
 def as_service_account(
-    monkeypatch: pytest.MonkeyPatch, script: Script, folder: Path
+    monkeypatch: pytest.MonkeyPatch,
+    script: Script,
+    folder: Path,
+    seconds: Seconds | None = None,
 ) -> AwsEnvironment:
     (folder / "token").write_text("of-the-cluster")
     return environment(
         monkeypatch,
+        seconds,
         AWS_ROLE_ARN=ROLE,
         AWS_WEB_IDENTITY_TOKEN_FILE=str(folder / "token"),
         AWS_ENDPOINT_URL_STS=script.url,
@@ -90,19 +110,45 @@ def test_a_service_account_is_exchanged_for_a_role_once(
 
 
 def test_keys_of_a_role_are_renewed_before_they_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
 ) -> None:
     soon = given("A", timedelta(minutes=2))
     with scripted_server(sts(soon), sts(given("B"))) as script:
-        found = as_service_account(monkeypatch, script, tmp_path)
+        found = as_service_account(monkeypatch, script, tmp_path, seconds)
         assert found.keys() == want("A")
         # The cluster replaces it as well.
         (tmp_path / "token").write_text("newer")
+        seconds.now += 1
 
         assert found.keys() == want("B")
         assert found.keys() == want("B")
 
         assert parse_qs(script.bodies[-1].decode())["WebIdentityToken"] == ["newer"]
+
+
+def test_the_library_is_asked_for_keys_once_in_a_second(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
+) -> None:
+    soon = given("A", timedelta(minutes=2))  # the library would renew them at once
+    with scripted_server(sts(soon), sts(given("B"))) as script:
+        found = as_service_account(monkeypatch, script, tmp_path, seconds)
+        assert found.keys() == want("A")
+        seconds.now += 0.9
+
+        assert found.keys() == want("A")
+        assert len(script.requests) == 1
+
+
+def test_keys_that_are_refused_are_asked_for_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with scripted_server(sts(given("A")), sts(given("B"))) as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+        assert found.keys() == want("A")
+
+        found.forget()
+
+        assert found.keys() == want("B")
 
 
 def test_a_pod_gets_the_keys_of_its_agent(

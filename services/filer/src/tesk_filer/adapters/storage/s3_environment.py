@@ -6,8 +6,11 @@ of a filer.
 """
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +26,47 @@ NO_KEYS = (
 )
 """What to say where no keys are found."""
 _DEFAULT_REGION = "us-east-1"  # also what services without regions expect
+# To ask botocore takes a thread, and there is a request for each of many small files.
+_KEPT = timedelta(seconds=1)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """Keys that botocore has found.
+
+    Attributes:
+        due: When it is asked again, of the monotonic clock.
+    """
+
+    keys: S3Keys | None = None
+    due: float = 0.0
 
 
 class AwsEnvironment:
     """The ambient identity; thread-safe."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        """Read ``environ`` first, then what botocore finds."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Read ``environ`` first, then what botocore finds.
+
+        Args:
+            environ: Variables of the process.
+            monotonic: A clock, in seconds.
+        """
         self._environ = environ
+        self._monotonic = monotonic
+        self._kept = _Kept()
         self._lock = threading.Lock()
         self._session: Any = None
         self._region = ""
         self._endpoint: Endpoint | None = None
 
     def keys(self) -> S3Keys:
-        """Return the present keys; those that expire are renewed.
+        """Return the present keys; those that expire are renewed, within a second.
 
         Raises:
             StorageError: There are none.
@@ -48,12 +77,13 @@ class AwsEnvironment:
             token = self._environ.get("AWS_SESSION_TOKEN", "")
             token = token or self._environ.get("AWS_SECURITY_TOKEN", "")
             return S3Keys(access_key=access, secret_key=secret, session_token=token)
-        return self._found_keys()
+        return self._recent_keys()
 
     def forget(self) -> None:
         """Read files and ask roles anew: what was found is refused."""
         with self._lock:
             self._session = None
+            self._kept = _Kept()  # whoever asks just now brings refused ones
 
     def region(self) -> str:
         """Return the region; that of services without regions if none is named."""
@@ -115,6 +145,16 @@ class AwsEnvironment:
     def _config_file(self) -> Path:
         named = self._environ.get("AWS_CONFIG_FILE")
         return Path(named or Path(self._environ.get("HOME", "/")) / ".aws" / "config")
+
+    def _recent_keys(self) -> S3Keys:
+        kept, now = self._kept, self._monotonic()
+        if kept.keys is not None:
+            if now < kept.due:
+                return kept.keys
+            kept.due = now + _KEPT.total_seconds()  # meanwhile others use what there is
+        kept.keys = keys = self._found_keys()
+        kept.due = self._monotonic() + _KEPT.total_seconds()
+        return keys
 
     def _found_keys(self) -> S3Keys:
         from botocore.exceptions import (  # noqa: PLC0415 - see the module
