@@ -203,6 +203,30 @@ def test_a_bucket_may_be_a_host_name_also_behind_a_proxy(*, by_host: bool) -> No
     assert "proxy-authorization: Basic YWRhOnBAc3M=" in lines
 
 
+def test_the_form_of_urls_is_the_entrys_also_where_variables_name_the_service() -> None:
+    account = S3Account(keys=KEYS, region="r1", virtual_hosts=True)
+    with scripted_server(answer(200, b"a")) as script:
+        environ = {"HTTP_PROXY": script.url, "AWS_ENDPOINT_URL": f"http://{HOST}"}
+        with opened(account, environ=environ) as place:
+            assert place.get("s3://bucket/a") == b"a"
+
+    assert script.requests[0].startswith(f"GET http://bucket.{HOST}/a ")
+
+
+@pytest.mark.parametrize("by_host", [None, True, False])
+def test_the_form_of_urls_is_the_entrys_also_at_aws(*, by_host: bool | None) -> None:
+    account = S3Account(keys=KEYS, region="r1", virtual_hosts=by_host)
+    with (
+        scripted_server(answer(407)) as script,
+        opened(account, environ={"HTTPS_PROXY": script.url}) as place,
+        pytest.raises(StorageError),
+    ):
+        place.get("s3://bucket/a")
+
+    bucket = "" if by_host is False else "bucket."
+    assert script.requests[0].startswith(f"CONNECT {bucket}s3.r1.amazonaws.com:443 ")
+
+
 def test_a_host_may_be_left_out_of_the_proxies() -> None:
     with scripted_server(answer(200, b"a")) as script:
         environ = {"http_proxy": "http://proxy.invalid:1", "no_proxy": "127.0.0.1"}

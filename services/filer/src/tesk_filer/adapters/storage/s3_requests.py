@@ -6,7 +6,7 @@ turns out to be in another region, and when its keys were refused and there are 
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from http import HTTPStatus
 from types import MappingProxyType
@@ -167,12 +167,7 @@ class S3Requests:
     def _access(self, location: Location) -> _Access:
         found = self.credentials.find(location)
         account = found if isinstance(found, S3Account) else S3Account()
-        if account.endpoint:
-            endpoint = Endpoint(
-                url=account.endpoint, virtual_hosts=account.virtual_hosts
-            )
-        else:
-            endpoint = self.environment.endpoint()
+        endpoint = self._endpoint_of(account)
         known = self._regions.get((endpoint.url, location.host))
         region = known or account.region or self.environment.region()
         is_ambient = account.keys is None and not account.anonymous
@@ -180,6 +175,13 @@ class S3Requests:
         if account.anonymous:
             keys = None
         return _Access(endpoint, region, keys, is_ambient)
+
+    def _endpoint_of(self, account: S3Account) -> Endpoint:
+        by_host = account.virtual_hosts
+        if account.endpoint:
+            return Endpoint(url=account.endpoint, virtual_hosts=by_host)
+        named = self.environment.endpoint()
+        return named if by_host is None else replace(named, virtual_hosts=by_host)
 
     def _other_access(
         self,
