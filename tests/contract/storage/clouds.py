@@ -56,7 +56,7 @@ def open_gs(
     )
 
 
-def open_s3(credentials: Credentials) -> ObjectStorage:
+def open_s3(credentials: Credentials, *, connections: int = 4) -> ObjectStorage:
     """Return the storage of S3; close it."""
     requests = S3Requests(
         pool=_pool(),
@@ -64,7 +64,7 @@ def open_s3(credentials: Credentials) -> ObjectStorage:
         environment=AwsEnvironment({}),
         now=SystemClock().now,
     )
-    return ObjectStorage(S3Objects(requests, connections=4))
+    return ObjectStorage(S3Objects(requests, connections=connections))
 
 
 @contextmanager

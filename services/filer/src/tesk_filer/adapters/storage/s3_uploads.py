@@ -6,6 +6,7 @@ sent. The service compares what arrived with the digest, which the signature hol
 
 import hashlib
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -26,6 +27,7 @@ from tesk_filer.adapters.storage.upload_aborts import UploadAborts
 from tesk_filer.adapters.storage.write_checks import check_by_upload, untold
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.ports import Advance, HaltedError, Part, Source, StorageError
+from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
 
@@ -76,9 +78,11 @@ class S3Uploads:
         """See ``Storage.write``; an object appears whole or not at all."""
         advance(0)  # the last chance to stop an empty file
         if source.size > ONE_REQUEST:
-            upload = _PartsUpload(self.requests, location, source, advance)
             at_once = min(self.parallel, _AT_ONCE)
-            return upload.run(self._workers(), at_once, self._aborts)
+            upload = _PartsUpload(
+                self.requests, location, source, advance, at_once=at_once
+            )
+            return upload.run(self._workers(), self._aborts)
         body = FileBody(source.descriptor, 0, source.size, advance)
         put = S3Request(method="PUT", location=location, key=location.path)
         return _send_verified(self.requests, put, body)
@@ -125,36 +129,38 @@ class _PartsUpload:
         location: Location,
         source: Source,
         advance: Advance,
+        *,
+        at_once: int,
     ) -> None:
         self._requests = requests
         self._source = source
         self._advance = advance
         self._stopped = threading.Event()
+        self._parts = list(split(source.size, part_size(source.size)))
+        self._at_once = min(at_once, len(self._parts))
+        # Of this file alone: half of what all files may send is more than one does.
+        self._limits = HostLimits(self._at_once, self._stopped, now=time.monotonic)
         self._request = S3Request(method="PUT", location=location, key=location.path)
         self._upload = ""
-        self._etags: list[str] = []
+        self._etags = [""] * len(self._parts)
         self._failure: BaseException | None = None
 
-    def run(
-        self, workers: ThreadPoolExecutor, parallel: int, aborts: UploadAborts
-    ) -> str:
+    def run(self, workers: ThreadPoolExecutor, aborts: UploadAborts) -> str:
         """Send all parts; on any failure remove those that were sent.
 
         Returns:
             The ETag of the object; "" if the service does not say.
         """
         bucket = self._request.location.host
-        parts = list(split(self._source.size, part_size(self._source.size)))
         aborts.abort_left(bucket)
         self._upload = _begin(self._requests, self._request)
-        self._etags = [""] * len(parts)
-        numbered = {part: index for index, part in enumerate(parts)}
+        numbered = {part: index for index, part in enumerate(self._parts)}
         try:
             send_parts(
                 workers,
-                parts,
+                self._parts,
                 lambda part: self._send_or_stop(numbered[part], part),
-                at_once=parallel,
+                at_once=self._at_once,
             )
             return self._complete()
         except BaseException:
@@ -193,7 +199,11 @@ class _PartsUpload:
             longest=_MAX_BACKOFF,
             halt=self._stopped,
         )
-        send = partial(_send_verified, self._requests, put, body)
+
+        def send() -> str:
+            with self._limits.request(put.location.host):
+                return _send_verified(self._requests, put, body)
+
         self._etags[index] = retry(send)
 
     def _complete(self) -> str:
