@@ -31,11 +31,6 @@ class Tickets:
         return self.storage
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def server(authority: Authority) -> Iterator[HttpFiles]:
     """Serve an object of drs whose bytes, by its access document, are a ticket's."""

@@ -25,11 +25,6 @@ HEADER, BODY = b"@HD header\n" * 10, bytes(range(256)) * 3000
 WHOLE = HEADER + BODY
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
-
-
 @pytest.fixture
 def server(authority: Authority) -> Iterator[HttpFiles]:
     with secure_http_server(authority) as files:
