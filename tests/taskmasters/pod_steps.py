@@ -110,6 +110,14 @@ class Pod:
         self.steps[name].kill()
         self.steps[name].wait(60)
 
+    def pause(self, name: str) -> None:
+        """Keep the launcher of a step from the processor."""
+        self.steps[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        """Let it go on."""
+        self.steps[name].send_signal(signal.SIGCONT)
+
     def wait_for_begun(self, *names: str) -> None:
         """Wait until the launchers of steps have begun."""
         eventually(lambda: all((self.turns / f"{n}.begun").exists() for n in names))

@@ -194,19 +194,34 @@ static bool await_step(const struct turn *turn, const char *step, int alive, int
     return ended;
 }
 
-/* Those after one that has not passed run nothing. They may never begin, either: their
- * image cannot be pulled, say. So nobody waits for them. */
+static bool has_writer(int alive)
+{
+    char byte;
+
+    return read(alive, &byte, 1) < 0;
+}
+
+/* A command that removes all files takes both marks, and says nothing of a failure. */
+static bool has_failed_turn(const struct turn *turn, const char *step)
+{
+    return is_marked(turn, step, "begun") && !is_marked(turn, step, "passed");
+}
+
+/* Those after one that has failed run nothing. They may never begin, either: their image
+ * cannot be pulled, say. So nobody waits for one that is not there. */
 static bool await_all(const struct turn *turn, const struct options *options,
                       struct child *child, struct outcome *outcome)
 {
     int signals = open_signals();
     bool ended = signals >= 0;
-    bool passed = true;
+    bool failed = false;
 
-    for (size_t at = 0; ended && passed && at < options->after_count; at++) {
+    for (size_t at = 0; ended && at < options->after_count; at++) {
+        if (failed && !has_writer(turn->earlier[at]))
+            continue;
         ended = await_step(turn, options->after[at], turn->earlier[at], signals, child,
                            outcome);
-        passed = is_marked(turn, options->after[at], "passed");
+        failed = failed || has_failed_turn(turn, options->after[at]);
     }
     close(signals);
     for (size_t at = 0; at < options->after_count; at++)

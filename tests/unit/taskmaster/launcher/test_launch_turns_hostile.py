@@ -105,6 +105,24 @@ def test_who_begins_while_the_files_are_removed_is_told_of_all_ends(pod: Pod) ->
     assert pod.log() == ["x0", "x1", "out passed"]
 
 
+def test_who_looks_late_does_not_take_removed_files_for_a_failure(pod: Pod) -> None:
+    with pod:
+        for name in ("in", "x1", "out"):
+            command = f"{clear(pod)}; {pod.held}" if name == "x1" else pod.logs
+            pod.start(name, "true" if name == "in" else command)
+        pod.wait_for_begun("in", "x1", "out")
+        pod.pause("out")
+        pod.start("x0", pod.logs)
+        eventually(lambda: pod.log() == ["x0", "x1"])
+
+        pod.resume("out")
+        eventually(lambda: pod.is_waiting("out"))
+        pod.release("x1")
+
+        assert [pod.wait(name) for name in ("x0", "x1", "out")] == [0, 0, 0]
+    assert pod.log() == ["x0", "x1", "out passed"]
+
+
 @pytest.mark.parametrize("at", ["x0", "x1"])
 def test_a_command_of_a_sequence_that_removes_all_files_spoils_nothing(
     pod: Pod, at: str
