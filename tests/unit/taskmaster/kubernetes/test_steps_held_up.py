@@ -145,6 +145,11 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         86_400,
         "executors[1]: waiting in the queue science of the cluster",
     ),
+    "one that the queue took back before it had a node": (
+        seen("unschedulable", leaving, job=suspended({QUEUE: "science"})),
+        86_400,
+        "executors[1]: waiting in the queue science of the cluster",
+    ),
     "a Job that somebody has suspended": (
         seen("runs", pod=None, job=suspended({})),
         86_400,

@@ -123,6 +123,17 @@ def test_a_pod_in_which_an_executor_before_it_has_not_ended_is_a_new_one(
     )
 
 
+def test_an_ignored_failure_lets_the_executors_after_it_run() -> None:
+    after = replace(OUT, ignored=frozenset({"x0"}))
+
+    again = look(after, together(PASSED, FAILED, RUNS, RUNS))
+    runs = look(after, together(PASSED, FAILED, PASSED, RUNS))
+
+    assert isinstance(again, Ended)
+    assert again.result.lost
+    assert isinstance(runs, Running)
+
+
 @pytest.mark.parametrize(
     "later", [HELD, NO_IMAGE, CREATING, RUNS], ids=["held", "broken", "created", "runs"]
 )

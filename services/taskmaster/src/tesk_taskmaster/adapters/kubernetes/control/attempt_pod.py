@@ -78,6 +78,9 @@ class AttemptPod:
             earlier=_without(names[:at], INPUTS if is_shared else ""),
             later=_without(names[at + 1 :], OUTPUTS if is_shared else ""),
             filer=FILER if is_shared and container != FILER else "",
+            ignored=frozenset(
+                each.name for each in plan.executors if each.executor.ignore_error
+            ),
         )
 
     def objects(

@@ -30,6 +30,7 @@ class Subject:
         later: Likewise, after it.
         step: The one that it is of both in its container; "": it is the only one.
         filer: Container of both transfers, if the step is one between them.
+        ignored: Of those before it, the ones whose failure is ignored.
         has_started: The scheduler knows that it did, so that it must not again.
     """
 
@@ -41,6 +42,7 @@ class Subject:
     later: tuple[str, ...] = ()
     step: str = ""
     filer: str = ""
+    ignored: frozenset[str] = frozenset()
     has_started: bool = False
 
     @property

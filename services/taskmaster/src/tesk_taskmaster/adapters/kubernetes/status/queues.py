@@ -9,7 +9,14 @@ from collections.abc import Sequence
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import QUEUE
-from tesk_kubernetes.pods import condition, containers, is_true, state_of
+from tesk_kubernetes.pods import (
+    condition,
+    containers,
+    is_terminating,
+    is_true,
+    node_of,
+    state_of,
+)
 from tesk_model.reasons import Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Waiting
@@ -51,7 +58,11 @@ def suspension(job: JsonObject) -> Reason:
 def may_be_replaced(snapshot: Snapshot, pod: JsonObject) -> bool:
     """Tell whether a queue has taken a pod, of which nothing ran, to give another."""
     job = snapshot.job
-    if job is None or not snapshot.pod_is_gone or snapshot.was_stopped:
+    if job is None or snapshot.was_stopped:
+        return False
+    # Without a node nothing of it can run any more, but it may be there for a moment.
+    is_leaving = is_terminating(pod) and not node_of(pod)
+    if not (snapshot.pod_is_gone or is_leaving):
         return False
     is_queued = is_suspended(job) or bool(queue_of(job))
     return is_queued and not any(
