@@ -162,6 +162,42 @@ def test_outputs_that_were_taken_are_reported_and_not_taken_again(
     ]
 
 
+def test_an_output_that_one_user_has_is_sent_to_another(
+    opened: Open, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path / "volume", manifest=opened())
+    (bench.folder / "a").write_text("a")
+    of_alice, of_bob = (
+        Output(path="/a", url=f"sftp://{user}@h/~/a") for user in ("alice", "bob")
+    )
+    bench.take(of_alice)  # as if that of the other failed
+    bench.storage.calls.clear()
+    bench.manifest = opened()
+
+    assert bench.take(of_alice, of_bob) is ExitCode.OK
+
+    assert bench.storage.calls == [("write", "sftp://h/~/a")]
+
+
+def test_an_input_of_one_user_is_not_taken_for_that_of_another(
+    opened: Open, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path / "volume", manifest=opened())
+    bench.storage.files = {"sftp://h/~/a": b"of alice"}
+    of_alice, of_bob = (
+        Input(path="/a", url=f"sftp://{user}@h/~/a") for user in ("alice", "bob")
+    )
+    bench.bring(of_alice)  # as if it was killed then
+    bench.storage.files = {"sftp://h/~/a": b"of bob"}
+    bench.storage.calls.clear()
+    bench.manifest = opened()
+
+    assert bench.bring(of_alice, of_bob) is ExitCode.OK
+
+    assert bench.texts()["a"] == "of bob"
+    assert opened_urls(bench) == ["sftp://h/~/a"]
+
+
 def test_a_large_file_goes_on_with_the_parts_that_are_missing(
     opened: Open, tmp_path: Path
 ) -> None:

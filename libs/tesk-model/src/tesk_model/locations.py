@@ -76,6 +76,12 @@ class Location:
         return f"{self.root}{self.written}{self.query}"
 
     @property
+    def url_of_user(self) -> str:
+        """``url`` after its user: users may have other files by one url. For keys alone."""
+        user = f"{quote(self.user, safe='')}@" if self.user else ""
+        return user + self.url
+
+    @property
     def port_or_default(self) -> int | None:
         """The port, or the usual one of the scheme."""
         return self.port or SCHEMES[self.scheme].port

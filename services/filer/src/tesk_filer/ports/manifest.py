@@ -27,7 +27,7 @@ class Moved:
 
 
 MovedFile = tuple[str, str, Moved]
-"""Container path and url of a file, and what moved."""
+"""Container path and url of a file, with its user, and what moved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,8 @@ class Begun:
 class Manifest(Protocol):
     """A record that survives the filer; safe for many threads.
 
-    It is only believed for the attempt and direction of this transfer. Recording never
+    It is only believed for the attempt and direction of this transfer. Urls are those of
+    ``Location.url_of_user``: what one user moved is not another's. Recording never
     fails: what cannot be recorded is moved again.
     """
 

@@ -228,7 +228,7 @@ class Downloads:
         Whether that is still good is found out when it is its turn: then its size is
         learned, and counts.
         """
-        manifest, url = self.manifest, place.url
+        manifest, url = self.manifest, place.url_of_user
         return bool(manifest.moved(path, url) or manifest.begun(path, url))
 
     def _check_space(self, directory: Download, source: Location, page: Page) -> None:

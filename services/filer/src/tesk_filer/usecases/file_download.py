@@ -97,7 +97,7 @@ class FileDownload:
 
     def find(self, path: str, source: Location, known: Stat | None) -> Stat | None:
         """Return the size of a file that an earlier filer has brought, as it is now."""
-        moved = self.manifest.moved(path, source.url)
+        moved = self.manifest.moved(path, source.url_of_user)
         if moved is None or not self._is_in_place(path, moved.stamp):
             return None
         if known is not None and known.etag not in ("", moved.etag):
@@ -119,7 +119,7 @@ class FileDownload:
 
     def _receive_anew(self, incoming: "_Incoming", known: Stat | None) -> None:
         """Receive a file; begin it anew once for each kind of error that asks for it."""
-        begun = self.manifest.begun(incoming.path, incoming.source.url)
+        begun = self.manifest.begun(incoming.path, incoming.source.url_of_user)
         seen: set[type[StorageError]] = set()
         while True:
             try:
@@ -198,7 +198,8 @@ class FileDownload:
         begun: Begun | None,
         left: list[Part],
     ) -> None:
-        path, url, content = incoming.path, incoming.source.url, incoming.arrived
+        path, content = incoming.path, incoming.arrived
+        url = incoming.source.url_of_user
         size = content.size or 0
         beginning = self.volume.begin_parts(
             path,
@@ -225,7 +226,7 @@ class FileDownload:
     def _large_file(
         self, incoming: "_Incoming", content: Stat, arriving: PartialFile
     ) -> LargeFile:
-        path, url = incoming.path, incoming.source.url
+        path, url = incoming.path, incoming.source.url_of_user
 
         def record(part: Part) -> None:
             self.manifest.add_part(path, url, part, arriving.stamp)
@@ -253,7 +254,7 @@ class FileDownload:
         """Note files that arrived, for a later filer of this transfer and the log."""
         moved = [file.moved() for file in files]
         self.manifest.add_all(
-            (file.path, file.source.url, each)
+            (file.path, file.source.url_of_user, each)
             for file, each in zip(files, moved, strict=True)
         )
         for (path, source, _, saved), each in zip(files, moved, strict=True):

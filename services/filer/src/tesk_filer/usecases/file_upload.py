@@ -77,7 +77,7 @@ class FileUpload:
     def is_there(self, file: OutgoingFile) -> bool:
         """Tell whether an earlier filer has uploaded the file; if so, it is listed."""
         upload = file.upload
-        moved = self.manifest.moved(upload.path, upload.target.url)
+        moved = self.manifest.moved(upload.path, upload.target.url_of_user)
         if moved is None or not self._is_sent(upload, moved):
             return False
         self.progress.resume(1, moved.size)
@@ -109,7 +109,8 @@ class FileUpload:
     def record_all(self, files: Sequence[tuple[OutgoingFile, Moved]]) -> None:
         """Note files that are complete, for a later filer and in the task's log."""
         self.manifest.add_all(
-            (file.upload.path, file.upload.target.url, moved) for file, moved in files
+            (file.upload.path, file.upload.target.url_of_user, moved)
+            for file, moved in files
         )
         for file, moved in files:
             self._list(file.upload, moved)
