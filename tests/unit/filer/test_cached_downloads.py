@@ -210,7 +210,24 @@ def test_a_wrong_checksum_in_a_url_takes_nothing_from_others(bench: MakeBench) -
     assert (first, second, third) == (ExitCode.OK, ExitCode.FAILED, ExitCode.OK)
     assert "not " + "0" * 64 + " as announced" in benches[1].error
     assert moved(benches[2]) == {"cache": (1, 40)}
-    assert opens(web) == 1
+
+
+def test_what_came_damaged_and_was_kept_is_replaced_for_who_knows_its_checksum(
+    bench: MakeBench,
+) -> None:
+    web = WebStorage(files={WEB: GENOME}, damages={WEB: 1})
+    benches = [replace(bench(), storage=web) for _ in range(3)]
+    right = f"{WEB}#sha256={hashlib.sha256(GENOME).hexdigest()}"
+
+    ends = [
+        each.bring(genome(url))
+        for each, url in zip(benches, [WEB, right, WEB], strict=True)
+    ]
+
+    assert ends == [ExitCode.OK] * 3
+    assert opens(web) == 2
+    assert moved(benches[2]) == {"cache": (1, 40)}
+    assert benches[2].texts() == {"in/genome.fa": GENOME.decode()}
 
 
 def test_a_damaged_file_is_told_from_a_wrong_checksum(

@@ -25,7 +25,7 @@ class Cache(Protocol):
         """
 
     def drop(self, key: CacheKey) -> None:
-        """Remove a file, which is damaged."""
+        """Remove a file, which is damaged; nothing if it is not there."""
 
     def alone(
         self, key: CacheKey, on_wait: Callable[[], None]

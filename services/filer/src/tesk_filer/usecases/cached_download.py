@@ -97,21 +97,17 @@ class CachedDownload:
         )
 
     def _take(self, key: CacheKey, path: str, source: Location, found: Stat) -> bool:
-        """Copy a file from the cache; tell whether it was there and whole.
-
-        Raises:
-            StorageError: It is whole, and not what the url says it must be.
-        """
+        """Copy a file from the cache; tell whether it was there, and what it must be."""
         with self.cache.open(key) as reader:
             if reader is None:
                 return False
             try:
                 saved = self._copy(reader, path, source)
             except ChecksumError as error:
-                if error.algorithm not in reader.checksums:
-                    # A download of this very version would bring the same.
-                    raise StorageError(error.message) from error
-                self.cache.drop(key)
+                # Of an entry that is whole a download tells whether the url is wrong, or
+                # the entry, which came damaged.
+                if error.algorithm in reader.checksums:
+                    self.cache.drop(key)
                 return False
             except StorageError:
                 return False  # a download says what is wrong with the volume
@@ -138,4 +134,5 @@ class CachedDownload:
         # The file has arrived, whatever becomes of its copy.
         with suppress(StorageError), self.volume.open(path, _TAG) as file:
             if file.size == key.size:
+                self.cache.drop(key)  # what is there was not what the url says
                 self.cache.keep(key, file, lambda _: self.retry.check_halted())
