@@ -1,5 +1,6 @@
 """Which addresses the urls of tasks may lead to."""
 
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 import pytest
@@ -10,6 +11,7 @@ from tesk_runtime.egress.policy import EgressPolicy, parse_networks
 
 OPEN = EgressPolicy(section="filer")
 SHUT = EgressPolicy(section="filer", loopback=False, private=False)
+NAT64 = "64:ff9b:1::/48"
 
 ALWAYS_REFUSED = {
     "metadata of AWS, Azure, Google": ("169.254.169.254", "a metadata service"),
@@ -131,6 +133,31 @@ def test_one_way_to_read_an_address_does_not_open_another() -> None:
     assert "a metadata service" in (policy.problem(address) or "")
 
 
+THROUGH_ITS_OWN_NAT64 = {
+    "what is allowed by IPv4": ("64:ff9b:1::10.1.2.3", "10.0.0.0/8", ""),
+    "its neighbour": ("64:ff9b:1::172.16.2.3", "10.0.0.0/8", "private_networks"),
+    "the internet, if it is allowed": ("64:ff9b:1::93.184.215.14", NAT64, ""),
+    "what is private there": ("64:ff9b:1::10.1.2.3", NAT64, "private_networks"),
+    "metadata": ("64:ff9b:1::169.254.169.254", NAT64, "a metadata service"),
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed", "want"),
+    THROUGH_ITS_OWN_NAT64.values(),
+    ids=THROUGH_ITS_OWN_NAT64,
+)
+def test_what_is_behind_nat64_of_a_networks_own_is_judged_by_its_ipv4(
+    address: str, allowed: str, want: str
+) -> None:
+    policy = replace(SHUT, allowed=(ip_network(allowed),))
+
+    problem = policy.problem(address)
+
+    assert want in (problem or "")
+    assert bool(problem) == bool(want)
+
+
 def test_a_public_network_can_be_refused() -> None:
     policy = EgressPolicy(
         section="filer", refused=parse_networks(["93.184.0.0/16"], "a")
@@ -193,12 +220,9 @@ def test_nothing_that_is_not_global_is_reached(
                 address in ip_network("fc00::/7"),
             )
         )
-    assert (
-        EgressPolicy(section="filer", allowed=(ip_network(address),)).problem(
-            str(address)
-        )
-        is None
-    )
+    allowing = EgressPolicy(section="filer", allowed=(ip_network(address),))
+    # Of what is behind NAT64 of a network's own, that is not all that counts.
+    assert allowing.problem(str(address)) is None or address in ip_network(NAT64)
 
 
 def test_a_text_that_is_no_address_is_not_judged() -> None:

@@ -110,7 +110,8 @@ class EgressPolicy:
         section: Of the settings that decide, for messages.
         loopback: Whether this machine's loopback may.
         private: Whether private networks may.
-        allowed: Networks that may in any case.
+        allowed: Networks that may in any case; of NAT64 of a network's own, the IPv4
+            addresses that it leads to must be allowed as well.
         refused: More networks that may not.
     """
 
@@ -127,15 +128,7 @@ class EgressPolicy:
             ValueError: It is not an address.
         """
         address = ip_address(text.partition("%")[0])
-        if _is_in(address, self.allowed):
-            return None
-        # Where there are several within it, one that is allowed says nothing of others.
-        reached = (
-            each
-            for each in (*_within(address), address)
-            if not _is_in(each, self.allowed)
-        )
-        kinds = map(self._refused_kind, reached)
+        kinds = map(self._refused_kind, self._judged(address))
         kind = next(filter(None, kinds), None)
         return self._describe(kind) if kind else None
 
@@ -147,6 +140,20 @@ class EgressPolicy:
         name = host.lower().rstrip(".")
         kind = _NAMES.get("localhost" if name.endswith(".localhost") else name)
         return self._describe(kind) if kind and self._refuses(kind) else None
+
+    def _judged(self, address: Address) -> Iterator[Address]:
+        """Yield what an address leads to, and is not allowed; itself last."""
+        within = tuple(_within(address))
+        is_allowed = _is_in(address, self.allowed)
+        if address in _LOCAL_NAT64:
+            # That it is such an address says little: what is behind it counts.
+            is_allowed |= any(_is_in(each, self.allowed) for each in within)
+        elif is_allowed:
+            return
+        # Where there are several within it, one that is allowed says nothing of others.
+        yield from (each for each in within if not _is_in(each, self.allowed))
+        if not is_allowed:
+            yield address
 
     def _refused_kind(self, address: Address) -> AddressKind | None:
         for kind, networks in _NETWORKS.items():
