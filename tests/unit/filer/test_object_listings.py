@@ -74,3 +74,41 @@ def test_pages_of_nothing_have_an_end() -> None:
         storage.stat(DIRECTORY)
 
     assert service.asked == 2000
+
+
+class Keys(PagesOfNothing):
+    """Satisfies ``ObjectService``: has these keys, in one page."""
+
+    def __init__(self, *keys: str) -> None:
+        super().__init__(0)
+        self._keys = keys
+
+    def name_of(self, location: Location) -> ObjectName:
+        return ObjectName(location=location, bucket="b", key=location.path)
+
+    def page(
+        self, name: ObjectName, prefix: str, *, token: str, size: int
+    ) -> ObjectPage:
+        del name, token, size
+        found = [key for key in self._keys if key.startswith(prefix)]
+        return ObjectPage(entries=[Entry(name=key, size=1) for key in found])
+
+
+LISTED = {
+    "a bucket": ("s3://b", ["s3://b//c", "s3://b/a//c", "s3://b/a/c"]),
+    "a bucket, with a slash": ("s3://b/", ["s3://b//c", "s3://b/a//c", "s3://b/a/c"]),
+    "what begins with a slash": ("s3://b//", ["s3://b//c"]),
+    "a directory": ("s3://b/a", ["s3://b/a//c", "s3://b/a/c"]),
+    "a directory, with a slash": ("s3://b/a/", ["s3://b/a//c", "s3://b/a/c"]),
+    "a directory without a name in it": ("s3://b/a//", ["s3://b/a//c"]),
+}
+
+
+@pytest.mark.parametrize(("url", "want"), LISTED.values(), ids=LISTED)
+def test_slashes_of_a_directory_are_literal(url: str, want: list[str]) -> None:
+    storage = ObjectStorage(Keys("/c", "a//c", "a/c"))
+    directory = parse_location(url)
+
+    entries = storage.list(directory).entries
+
+    assert [directory.below(each.name).url for each in entries] == want

@@ -125,8 +125,10 @@ class Location:
 
     def below(self, name: str) -> "Location":
         """Return the location of ``name`` (literal, ``/`` between names) below this."""
-        base = self.written.rstrip("/")
-        if SCHEMES[self.scheme].is_ftp and self.path == "/":
+        scheme = SCHEMES[self.scheme]
+        one = self.written.removesuffix("/")
+        base = one if scheme.is_keyed else one.rstrip("/")
+        if scheme.is_ftp and self.path == "/":
             base = "/"  # the root, not where the login leads
         written = f"{base}/{self.write_name(name)}"
         return replace(

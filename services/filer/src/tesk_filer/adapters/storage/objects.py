@@ -223,7 +223,7 @@ def verify_size(service: ObjectService, name: ObjectName, size: int) -> None:
 
 
 def _prefix(key: str) -> str:
-    return key.rstrip("/") + "/" if key.strip("/") else ""
+    return key if not key or key.endswith("/") else f"{key}/"
 
 
 def _renamed(entry: Entry, name: str) -> Entry:
