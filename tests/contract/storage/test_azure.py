@@ -44,6 +44,18 @@ def test_a_large_file_is_sent_in_blocks_and_appears_whole(
     assert sum("comp=block&" in each for each in server.requests) == 5
 
 
+def test_a_block_that_is_refused_for_good_ends_the_upload(
+    azure: Place, server: BlobFiles
+) -> None:
+    server.faults["PUT"] = [(403, "AuthorizationFailure")]
+
+    with pytest.raises(StorageError, match="access denied"):
+        azure.put(azure.at("a"), LARGE)
+
+    assert server.blobs == {}
+    assert sum("comp=block" in each for each in server.requests) < 5
+
+
 def test_an_upload_that_is_stopped_shows_nothing(
     azure: Place, server: BlobFiles
 ) -> None:

@@ -86,6 +86,10 @@ UPLOADS: dict[str, tuple[Open, str, int, list[bytes]]] = {
         *(azure, "az://container/a", LARGE),
         [*[answer(201)] * 6, told(LARGE)],
     ),
+    "azure in blocks, one sent again": (
+        *(azure, "az://container/a", LARGE),
+        [answer(201), BUSY, *[answer(201)] * 5, told(LARGE)],
+    ),
     "hdfs": (
         *(hdfs, "web{hdfs}/a", SMALL),
         [

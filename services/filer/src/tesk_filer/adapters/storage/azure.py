@@ -30,7 +30,7 @@ from tesk_filer.adapters.storage.objects import (
     ObjectStorage,
     verify_size,
 )
-from tesk_filer.adapters.storage.part_uploads import send_parts, split
+from tesk_filer.adapters.storage.part_uploads import PartSender, split
 from tesk_filer.adapters.storage.rest import (
     Download,
     Request,
@@ -128,9 +128,9 @@ class AzureService:
         advance(0)  # the last chance to stop
         if source.size > _ONE_REQUEST:
             return self._put_blocks(name, source, advance)
-        whole = Part(0, source.size)
+        body = FileBody(source.descriptor, 0, source.size, advance)
         kind = {"x-ms-blob-type": "BlockBlob", **_BINARY}
-        return self._put(name, source, whole, advance=advance, headers=kind)
+        return self._put(name, body, headers=kind)
 
     def delete(self, name: ObjectName) -> None:
         """See ``ObjectService``."""
@@ -176,11 +176,12 @@ class AzureService:
             for number, part in enumerate(split(source.size, block))
         }
 
-        def send(part: Part) -> None:
-            query = {"comp": "block", "blockid": ids[part]}
-            self._put(name, source, part, advance=advance, query=query)
+        def send(part: Part, body: FileBody) -> None:
+            self._put(name, body, query={"comp": "block", "blockid": ids[part]})
 
-        send_parts(self._pool, ids, send, at_once=_AT_ONCE)
+        host = name.location.host
+        sender = PartSender(source, advance, host=host, at_once=_AT_ONCE)
+        sender.send_all(self._pool, ids, send)
         etag = _written(self._commit(name, ids.values()))
         verify_size(self, name, source.size)
         return etag
@@ -199,16 +200,12 @@ class AzureService:
     def _put(
         self,
         name: ObjectName,
-        source: Source,
-        part: Part,
+        body: FileBody,
         *,
-        advance: Advance,
         query: Mapping[str, str] = _NO_QUERY,
         headers: Mapping[str, str] = _NO_QUERY,
     ) -> str:
         """Send bytes; return the ETag of the blob, which a block has not."""
-        size = part.stop - part.start
-        body = FileBody(source.descriptor, part.start, size, advance)
         digest = hashlib.md5(usedforsecurity=False)
         body.add_to(digest)
         md5 = base64.b64encode(digest.digest()).decode()

@@ -6,14 +6,12 @@ sent. The service compares what arrived with the digest, which the signature hol
 
 import hashlib
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
-from tesk_filer.adapters.storage.part_uploads import send_parts, split
+from tesk_filer.adapters.storage.part_uploads import PartSender, split
 from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError
 from tesk_filer.adapters.storage.s3_messages import (
@@ -26,9 +24,7 @@ from tesk_filer.adapters.storage.s3_requests import S3Request, S3Requests
 from tesk_filer.adapters.storage.upload_aborts import UploadAborts
 from tesk_filer.adapters.storage.write_checks import check_by_upload, untold
 from tesk_filer.domain.checks import WriteFound
-from tesk_filer.ports import Advance, HaltedError, Part, Source, StorageError
-from tesk_filer.usecases.load_limits import HostLimits
-from tesk_filer.usecases.retry import Retry
+from tesk_filer.ports import Advance, Part, Source, StorageError
 from tesk_model.locations import Location
 
 _MIB = 1024 * 1024
@@ -38,9 +34,6 @@ _PART = 32 * _MIB
 _AT_ONCE = 8  # parts of one file; more of them make servers wait for their disks
 _MAX_PARTS = 10_000  # of S3, as is the next
 _MAX_PART = 5 * 1024 * _MIB
-_PART_TRIES = 4
-_BACKOFF = timedelta(seconds=0.5)
-_MAX_BACKOFF = timedelta(seconds=8)
 _WITHOUT_PARTS = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
 UNABORTED_CURE = "allow s3:AbortMultipartUpload, or let a rule of the bucket remove incomplete uploads"
 """What removes an upload that could not be aborted."""
@@ -133,17 +126,13 @@ class _PartsUpload:
         at_once: int,
     ) -> None:
         self._requests = requests
-        self._source = source
-        self._advance = advance
-        self._stopped = threading.Event()
         self._parts = list(split(source.size, part_size(source.size)))
-        self._at_once = min(at_once, len(self._parts))
-        # Of this file alone: half of what all files may send is more than one does.
-        self._limits = HostLimits(self._at_once, self._stopped, now=time.monotonic)
+        at_once = min(at_once, len(self._parts))
+        self._sender = PartSender(source, advance, host=location.host, at_once=at_once)
         self._request = S3Request(method="PUT", location=location, key=location.path)
         self._upload = ""
-        self._etags = [""] * len(self._parts)
-        self._failure: BaseException | None = None
+        self._numbers = {part: number for number, part in enumerate(self._parts, 1)}
+        self._etags = dict.fromkeys(self._parts, "")
 
     def run(self, workers: ThreadPoolExecutor, aborts: UploadAborts) -> str:
         """Send all parts; on any failure remove those that were sent.
@@ -154,60 +143,23 @@ class _PartsUpload:
         bucket = self._request.location.host
         aborts.abort_left(bucket)
         self._upload = _begin(self._requests, self._request)
-        numbered = {part: index for index, part in enumerate(self._parts)}
         try:
-            send_parts(
-                workers,
-                self._parts,
-                lambda part: self._send_or_stop(numbered[part], part),
-                at_once=self._at_once,
-            )
+            self._sender.send_all(workers, self._parts, self._send_part)
             return self._complete()
         except BaseException:
             aborts.abort(
                 bucket, partial(_abort, self._requests, self._request, self._upload)
             )
-            if self._failure is not None:
-                # What stopped the others, and not that they were stopped.
-                raise self._failure from None
             raise
 
-    def _send_or_stop(self, index: int, part: Part) -> None:
-        """Send a part; if that fails, the others stop soon."""
-        try:
-            self._send_part(index, part)
-        except BaseException as error:
-            if not self._stopped.is_set():
-                self._failure = error
-            self._stopped.set()
-            raise
-
-    def _proceed(self, size: int) -> None:
-        """Count ``size`` bytes; raise HaltedError to stop."""
-        if self._stopped.is_set():
-            raise HaltedError
-        self._advance(size)
-
-    def _send_part(self, index: int, part: Part) -> None:
-        size = part.stop - part.start
-        body = FileBody(self._source.descriptor, part.start, size, self._proceed)
-        query = {"partNumber": str(index + 1), "uploadId": self._upload}
+    def _send_part(self, part: Part, body: FileBody) -> None:
+        number = self._numbers[part]
+        query = {"partNumber": str(number), "uploadId": self._upload}
         put = replace(self._request, query=query)
-        retry = Retry(
-            tries=_PART_TRIES,
-            backoff=_BACKOFF,
-            longest=_MAX_BACKOFF,
-            halt=self._stopped,
-        )
-
-        def send() -> str:
-            with self._limits.request(put.location.host):
-                return _send_verified(self._requests, put, body)
-
-        self._etags[index] = retry(send)
+        self._etags[part] = _send_verified(self._requests, put, body)
 
     def _complete(self) -> str:
-        content = format_parts(self._etags)
+        content = format_parts(list(self._etags.values()))
         complete = replace(
             self._request,
             method="POST",
