@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from types import MappingProxyType
 
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
@@ -42,6 +43,7 @@ def open_gs(
     *,
     page: int = 1000,
     chunk: int = CHUNK,
+    backoff: timedelta = timedelta(),
     environ: Mapping[str, str] = MappingProxyType({}),
     timeouts: Timeouts = TIMEOUTS,
 ) -> ObjectStorage:
@@ -51,6 +53,7 @@ def open_gs(
             credentials=FixedCredentials(account),
             pool=_pool(environ=environ, timeouts=timeouts),
             chunk=chunk,
+            backoff=backoff,
         ),
         page_size=page,
     )

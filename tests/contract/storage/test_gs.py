@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -156,6 +157,21 @@ def test_an_upload_that_is_cut_again_and_again_is_given_up(
     assert caught.value.transient
     assert server.is_ended
     assert len(server.cuts) > 80
+
+
+def test_an_upload_that_waits_for_the_service_can_be_stopped(server: GcsFaults) -> None:
+    server.cuts = [0]
+    account = GcsAccount(endpoint=server.url, anonymous=True)
+    storage = open_gs(account, chunk=CHUNK, backoff=timedelta(hours=1))
+
+    def halt(size: int) -> None:
+        if not size and not server.cuts:
+            raise HaltedError
+
+    with closing(storage), pytest.raises(HaltedError):
+        Place(storage, "").put("gs://bucket/a", LARGE, advance=halt)
+
+    assert server.is_ended
 
 
 @pytest.mark.parametrize("content", [b"x", LARGE], ids=["small", "large"])

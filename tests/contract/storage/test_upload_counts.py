@@ -81,6 +81,24 @@ UPLOADS: dict[str, tuple[Open, str, int, list[bytes]]] = {
             written(LARGE),
         ],
     ),
+    "gs in chunks, of which one is too many": (
+        *(gs, "gs://bucket/a", LARGE),
+        [
+            answer(200, location="{url}/session"),
+            BUSY,
+            answer(308, range=f"bytes=0-{MIB}"),
+            written(LARGE),
+        ],
+    ),
+    "gs in chunks, away for a while": (
+        *(gs, "gs://bucket/a", LARGE),
+        [
+            answer(200, location="{url}/session"),
+            *[b"", b"", b"", BUSY],  # a chunk, and questions
+            answer(308, range=f"bytes=0-{MIB}"),
+            written(LARGE),
+        ],
+    ),
     "azure": (azure, "az://container/a", SMALL, [answer(201)]),
     "azure in blocks": (
         *(azure, "az://container/a", LARGE),

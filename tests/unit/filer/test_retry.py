@@ -104,6 +104,24 @@ def test_waits_grow_to_a_bound_and_differ() -> None:
         assert max(seconds) > most * 3 / 4
 
 
+def test_a_long_wait_is_ended_by_who_listens() -> None:
+    halt, heard = Waits(), iter((None, None))
+    call = Flaky(transient(timedelta(hours=1)))
+
+    def listen() -> None:
+        if next(heard, HaltedError) is HaltedError:
+            raise HaltedError
+
+    second = timedelta(seconds=1)
+    listening = Retry(tries=2, backoff=second, longest=second, halt=halt, listen=listen)
+    with pytest.raises(HaltedError):
+        listening(call)
+
+    assert call.calls == 1
+    assert len(halt.seconds) == 2
+    assert max(halt.seconds) < 1
+
+
 def test_who_is_told_when_to_come_back_comes_later_and_not_all_at_once() -> None:
     many = [waits(transient(timedelta(seconds=5)))[0] for _ in range(200)]
 

@@ -20,6 +20,7 @@ from tesk_model.locations import Location
 
 T = TypeVar("T")
 
+_LISTEN = 0.2  # seconds; a signal sets an event without waking us
 _logger = logging.getLogger(__name__)
 
 
@@ -34,12 +35,15 @@ class Retry:
         backoff: Upper bound of the first wait; it doubles with each try.
         longest: Upper bound of any wait, beside what the storage asks for.
         halt: Ends all waits.
+        listen: Called several times in each second of a wait; raises HaltedError to end
+            it. None: ``halt`` alone does.
     """
 
     tries: int
     backoff: timedelta
     longest: timedelta
     halt: threading.Event
+    listen: Callable[[], object] | None = None
 
     def __call__(self, call: Callable[[], T]) -> T:
         """Make ``call`` until it succeeds.
@@ -87,6 +91,16 @@ class Retry:
         return asked.total_seconds() + jittered if asked else jittered
 
     def _sleep(self, seconds: float) -> None:
+        left = seconds
+        if self.listen is not None:
+            self.listen()
+            while left > _LISTEN:
+                self._pause(_LISTEN)
+                self.listen()
+                left -= _LISTEN
+        self._pause(left)
+
+    def _pause(self, seconds: float) -> None:
         if self.halt.wait(seconds):
             raise HaltedError
 

@@ -8,6 +8,7 @@ object is identified by its generation.
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from types import MappingProxyType
@@ -24,7 +25,7 @@ from tesk_filer.adapters.storage.gs_documents import (
     understood,
     verify,
 )
-from tesk_filer.adapters.storage.gs_uploads import CHUNK, ResumableUpload
+from tesk_filer.adapters.storage.gs_uploads import BACKOFF, CHUNK, ResumableUpload
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import range_header
@@ -62,11 +63,24 @@ class GoogleService:
     """Satisfies ``ObjectService``."""
 
     def __init__(
-        self, *, credentials: Credentials, pool: HttpPool, chunk: int = CHUNK
+        self,
+        *,
+        credentials: Credentials,
+        pool: HttpPool,
+        chunk: int = CHUNK,
+        backoff: timedelta = BACKOFF,
     ) -> None:
-        """Send by ``pool``, large files by ``chunk`` bytes (a multiple of 256 KiB)."""
+        """Send by ``pool``, large files by ``chunk`` bytes (a multiple of 256 KiB).
+
+        Args:
+            credentials: By url.
+            pool: Has the connections.
+            chunk: Bytes that are sent by one request.
+            backoff: Upper bound of the pause after a chunk failed once.
+        """
         self._credentials = credentials
         self._chunk = chunk
+        self._backoff = backoff
         self._client = RestClient(pool)
         self._aborts = UploadAborts()
         self._tokens = GoogleTokens(self._client, pool.environ)
@@ -196,7 +210,12 @@ class GoogleService:
         self._aborts.abort_left(name.bucket)
         session = self._begin(name)
         upload = ResumableUpload(
-            self._client, session, source=source, advance=advance, chunk=self._chunk
+            self._client,
+            session,
+            source=source,
+            advance=advance,
+            chunk=self._chunk,
+            backoff=self._backoff,
         )
         try:
             written = upload.send()

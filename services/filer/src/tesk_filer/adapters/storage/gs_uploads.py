@@ -6,7 +6,10 @@ Source:
 """
 
 import hashlib
+import threading
 from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -16,11 +19,16 @@ from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.rest import Request, RestClient
 from tesk_filer.ports import Advance, Part, Source, StorageError
+from tesk_filer.usecases.retry import Retry
 
 CHUNK = 64 * 1024 * 1024
 """Bytes that are sent by one request."""
 
-_MAX_FAILURES = 5  # one after another
+BACKOFF = timedelta(seconds=1)
+"""Upper bound of the pause after a first failure."""
+
+_MAX_BACKOFF = timedelta(seconds=16)
+_TRIES = 8  # one after another: a service may be away for half a minute
 _RESUME_INCOMPLETE = 308
 _BINARY: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/octet-stream"}
@@ -38,6 +46,7 @@ class ResumableUpload:
         source: Source,
         advance: Advance,
         chunk: int,
+        backoff: timedelta,
     ) -> None:
         """Send ``source`` to the url ``session``."""
         self._client = client
@@ -45,6 +54,15 @@ class ResumableUpload:
         self._source = source
         self._advance = advance
         self._chunk = chunk
+        self._retry = Retry(
+            tries=_TRIES,
+            backoff=backoff,
+            longest=_MAX_BACKOFF,
+            halt=threading.Event(),
+            listen=partial(advance, 0),
+        )
+        self._position = 0
+        self._sent: FileBody | None = None  # until it is known what of it arrived
         self.digest = hashlib.md5(usedforsecurity=False)
 
     def send(self) -> dict[str, Any]:
@@ -52,43 +70,51 @@ class ResumableUpload:
 
         Raises:
             StorageError: It did not get it, tried several times.
+            HaltedError: The transfer was stopped.
         """
-        position, failures = 0, 0
         while True:
-            part = Part(position, min(position + self._chunk, self._source.size))
-            body = self._body(part)
-            try:
-                reached, result = self._outcome(self._send_part(part, body))
-            except StorageError as error:
-                if not error.transient or error.throttled or failures >= _MAX_FAILURES:
-                    raise
-                reached, result = self._outcome(self._ask())
-            if result is not None:
-                reached = self._source.size
-            body.settle(max(reached - position, 0))
-            if reached > position:
-                failures = 0
-                self._body(Part(position, reached)).add_to(self.digest)
-                position = reached
-            elif failures >= _MAX_FAILURES:
-                raise StorageError("the upload makes no progress", transient=True)
-            else:
-                failures += 1
+            result = self._retry(self._proceed)
             if result is not None:
                 return result
 
-    def _send_part(self, part: Part, body: FileBody) -> HttpResponse:
-        content_range = f"bytes {part.start}-{part.stop - 1}/{self._source.size}"
-        return self._put(content_range, body)
+    def _proceed(self) -> dict[str, Any] | None:
+        """Bring the service further; return what it says of a complete object.
+
+        Source:
+            Cloud Storage, "Resumable uploads": after a failure, also 429 and 503, ask
+            how much is there, and send the rest.
+
+        Raises:
+            StorageError: It has no more than before.
+        """
+        before = self._position
+        if self._sent is not None:
+            result = self._learn(self._sent, self._put_range("*", BytesBody()))
+            if result is not None or self._position > before:
+                return result
+        stop = min(before + self._chunk, self._source.size)
+        self._sent = body = self._body(Part(before, stop))
+        result = self._learn(body, self._put_range(f"{before}-{stop - 1}", body))
+        if result is None and self._position == before:
+            raise StorageError("the upload makes no progress", transient=True)
+        return result
+
+    def _learn(self, sent: FileBody, response: HttpResponse) -> dict[str, Any] | None:
+        """Hear what arrived of ``sent``; return what is said of a complete object."""
+        reached, result = self._outcome(response)
+        self._sent = None
+        sent.settle(max(reached - self._position, 0))
+        if reached > self._position:
+            self._body(Part(self._position, reached)).add_to(self.digest)
+            self._position = reached
+        return result
 
     def _body(self, part: Part) -> FileBody:
         size = part.stop - part.start
         return FileBody(self._source.descriptor, part.start, size, self._advance)
 
-    def _ask(self) -> HttpResponse:
-        return self._put(f"bytes */{self._source.size}", BytesBody())
-
-    def _put(self, content_range: str, body: Body) -> HttpResponse:
+    def _put_range(self, span: str, body: Body) -> HttpResponse:
+        content_range = f"bytes {span}/{self._source.size}"
         return self._client.send(
             Request(
                 method="PUT",

@@ -48,6 +48,7 @@ class PartSender:
             backoff=_BACKOFF,
             longest=_MAX_BACKOFF,
             halt=self._stopped,
+            listen=partial(advance, 0),
         )
         self._failure: BaseException | None = None
 
