@@ -41,7 +41,8 @@ class HdfsFiles:
         authorizations: Headers that the datanode got.
         page: Maximum of entries of a page of a listing.
         has_pages: Directories can be listed in pages.
-        overwrites: A file can be renamed to another one.
+        overwrites: A file can be renamed to another one; else it moves into a directory
+            that has its new name.
         tells_access: It can be asked for permissions.
         cut_at: The datanode sends so many bytes, and hangs up.
         change_after_open: Path of a file that changes when it is opened.
@@ -239,7 +240,9 @@ class _NameNode(_Node):
         target = query["destination"]
         overwrites = self.state.overwrites and query.get("renameoptions") == "OVERWRITE"
         if self._is_directory(target):
-            raise _RefusedError(403, "FileAlreadyExistsException")
+            if self.state.overwrites:
+                raise _RefusedError(403, "FileAlreadyExistsException")
+            target = f"{target.rstrip('/')}/{self._path.rpartition('/')[2]}"
         if target in self.state.files and not overwrites:
             self._say({"boolean": False})
             return

@@ -28,6 +28,8 @@ from tesk_model.locations import Location, parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_runtime.egress.policy import EgressPolicy
 
+TAG = "tesk-t1-a1-0"
+"""Of the temporary names of what is written."""
 TIMEOUTS = Timeouts(connect=timedelta(seconds=20), stall=timedelta(seconds=20))
 OPEN_EGRESS = Egress(EgressPolicy(section="filer"))
 """Reaches the servers of the tests, which listen on loopback."""
@@ -169,7 +171,7 @@ def _source(content: bytes, size: int, *, executable: bool) -> Iterator[Source]:
             descriptor=file.fileno(),
             size=size,
             executable=executable,
-            tag="tesk-t1-a1-0",
+            tag=TAG,
         )
 
 

@@ -6,9 +6,10 @@ import pytest
 import smart_open
 
 from contract.storage.clouds import open_webhdfs
-from contract.storage.places import Place
+from contract.storage.places import TAG, Place
 from servers.webhdfs import HdfsFiles, webhdfs_server
 from tesk_filer.adapters.storage.egress import Egress
+from tesk_filer.adapters.temporary_names import temporary_name
 from tesk_filer.domain.credentials import BearerToken, Credential, Login
 from tesk_filer.ports import ChangedError, HaltedError, Stat, StorageError
 from tesk_model.url_lists import parse_url_lists
@@ -48,6 +49,34 @@ def test_a_file_has_its_name_when_it_is_complete(
     assert caught.value.transient
     assert hdfs.get(hdfs.at("a")) == b"before"
     assert server.children("/base") == ["a"]
+
+
+@pytest.mark.parametrize("overwrites", [True, False], ids=["webhdfs", "httpfs"])
+def test_a_file_does_not_end_in_a_directory_of_its_name(
+    hdfs: Place, server: HdfsFiles, *, overwrites: bool
+) -> None:
+    server.overwrites = overwrites
+    server.put("/base/a", None)
+
+    with pytest.raises(StorageError, match="is a directory; end the url") as caught:
+        hdfs.put(hdfs.at("a"), b"content")
+
+    assert not caught.value.transient
+    assert server.children("/base") == ["a"]
+    assert server.children("/base/a") == []
+
+
+def test_what_an_earlier_try_left_in_a_directory_is_removed(
+    hdfs: Place, server: HdfsFiles
+) -> None:
+    server.overwrites = False
+    server.put(f"/base/a/{temporary_name('a', TAG)}", b"content")
+
+    with pytest.raises(StorageError, match="is a directory; end the url"):
+        hdfs.put(hdfs.at("a"), b"content")
+
+    assert server.children("/base") == ["a"]
+    assert server.children("/base/a") == []
 
 
 def test_an_upload_that_is_stopped_leaves_nothing(

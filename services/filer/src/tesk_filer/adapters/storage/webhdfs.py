@@ -23,6 +23,12 @@ from tesk_filer.adapters.storage.storage_config import (
     HdfsService,
     StorageConfig,
 )
+from tesk_filer.adapters.storage.webhdfs_documents import (
+    SEPARATOR,
+    listed,
+    sort_statuses,
+    stat_of,
+)
 from tesk_filer.adapters.storage.webhdfs_requests import NOT_FOUND, WebHdfs, nonsense
 from tesk_filer.adapters.storage.write_checks import folders_above, untold
 from tesk_filer.adapters.temporary_names import temporary_name
@@ -40,8 +46,6 @@ from tesk_filer.ports import (
     StorageError,
 )
 from tesk_model.locations import Location, printable
-
-_SEPARATOR = "\0"  # between a directory and the last name that was listed
 
 
 class WebHdfsStorage:
@@ -63,20 +67,20 @@ class WebHdfsStorage:
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``."""
         found = self._status(location)
-        return None if found is None else _stat(found)
+        return None if found is None else stat_of(found)
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
         """See ``Storage``; each page is a part of one directory."""
-        here, pending = cursor or (_SEPARATOR, ())
-        relative, _, last = here.partition(_SEPARATOR)
+        here, pending = cursor or (SEPARATOR, ())
+        relative, _, last = here.partition(SEPARATOR)
         folder = location.below(relative) if relative else location
         statuses, remaining = self._statuses(folder, last)
-        entries, folders, notes = _sort(statuses, relative)
+        entries, folders, notes = sort_statuses(statuses, relative)
         if not statuses and relative and not last:
             entries = [Entry(name=relative, is_directory=True)]
         if remaining and statuses:
             suffix = statuses[-1]["pathSuffix"]
-            folders.insert(0, f"{relative}{_SEPARATOR}{suffix}")
+            folders.insert(0, f"{relative}{SEPARATOR}{suffix}")
         depth = relative.count("/") + 1 if relative else 0
         return Page(
             entries,
@@ -172,15 +176,24 @@ class WebHdfsStorage:
         target = {"destination": new.path}
         overwriting = {**target, "renameoptions": "OVERWRITE"}
         done = self._hdfs.ask("PUT", old, "RENAME", overwriting)
-        if done.get("boolean", True):
+        if "boolean" not in done:
             return
         # HttpFS does not know the option: the file is away for a moment.
+        if not done["boolean"]:
+            self._refuse_directory(old, new)
+            self._hdfs.ask("DELETE", new, "DELETE")
+            if not self._hdfs.ask("PUT", old, "RENAME", target).get("boolean"):
+                raise StorageError("the file cannot be renamed when it is complete")
+        self._refuse_directory(old, new)
+
+    def _refuse_directory(self, old: Location, new: Location) -> None:
+        """Raise StorageError if ``new`` is a directory; ``old`` may have moved into it."""
         found = self.stat(new)
         if found is not None and found.is_directory:
+            name = old.path.rpartition("/")[2]
+            with suppress(StorageError):
+                self._hdfs.ask("DELETE", _at(new, f"{new.path}/{name}"), "DELETE")
             raise directory_in_the_way()
-        self._hdfs.ask("DELETE", new, "DELETE")
-        if not self._hdfs.ask("PUT", old, "RENAME", target).get("boolean"):
-            raise StorageError("the file cannot be renamed when it is complete")
 
     def _status(self, location: Location) -> Mapping[str, Any] | None:
         try:
@@ -210,13 +223,13 @@ class WebHdfsStorage:
                 listing = answer.get("DirectoryListing")
                 if not isinstance(listing, dict):
                     raise nonsense()
-                statuses = _listed(listing.get("partialListing"))
+                statuses = listed(listing.get("partialListing"))
                 return statuses, bool(listing.get("remainingEntries"))
-        return _listed(self._hdfs.ask("GET", folder, "LISTSTATUS")), False
+        return listed(self._hdfs.ask("GET", folder, "LISTSTATUS")), False
 
     def _compare(self, location: Location, known: Stat) -> None:
         status = self._status(location)
-        if status is not None and _stat(status).etag != known.etag != "":
+        if status is not None and stat_of(status).etag != known.etag != "":
             raise ChangedError
 
 
@@ -262,44 +275,3 @@ def open_storage(config: StorageConfig) -> WebHdfsStorage:
 
 def _at(location: Location, path: str) -> Location:
     return replace(location, path=path, written=path)
-
-
-def _stat(status: Mapping[str, Any]) -> Stat:
-    if status.get("type") == "DIRECTORY":
-        return Stat(is_directory=True)
-    try:
-        size, changed = int(status["length"]), int(status["modificationTime"])
-    except (LookupError, ValueError, TypeError) as error:
-        raise nonsense() from error
-    return Stat(size=size, etag=f"{changed}-{size}-{status.get('fileId', '')}")
-
-
-def _sort(
-    statuses: Sequence[Mapping[str, Any]], folder: str
-) -> tuple[list[Entry], list[str], list[str]]:
-    """Return files, cursors of directories, and notes of what is neither."""
-    entries: list[Entry] = []
-    folders: list[str] = []
-    notes: list[str] = []
-    for status in statuses:
-        suffix = str(status.get("pathSuffix", ""))
-        if not suffix:
-            raise StorageError("is a file; give the input type FILE")
-        if "/" in suffix or suffix in (".", ".."):
-            raise nonsense()
-        name = f"{folder}/{suffix}" if folder else suffix
-        if status.get("type") == "DIRECTORY":
-            folders.append(name + _SEPARATOR)
-        elif status.get("type") == "FILE":
-            found = _stat(status)
-            entries.append(Entry(name=name, size=found.size, etag=found.etag))
-        else:
-            notes.append(f"{printable(name)} is not a regular file, left out")
-    return entries, folders, notes
-
-
-def _listed(answer: Any) -> list[dict[str, Any]]:
-    try:
-        return [dict(status) for status in answer["FileStatuses"]["FileStatus"]]
-    except (LookupError, ValueError, TypeError) as error:
-        raise nonsense() from error
