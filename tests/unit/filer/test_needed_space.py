@@ -100,9 +100,9 @@ def test_what_an_earlier_filer_moved_needs_no_space(
     files = {f"s3://b/d/{number}": bytes(MIB) for number in range(7)}
     bench.storage.files = dict(list(files.items())[:6])
     bench.parts_from = parts_from
-    bench.open_volume = volumes_of(8 * MIB - 1)
     assert bench.bring(DIRECTORY) is ExitCode.OK
     killed()
+    bench.open_volume = volumes_of(8 * MIB - 1)
     bench.storage.files = files
 
     assert bench.bring(DIRECTORY) is ExitCode.OK, bench.error
