@@ -26,8 +26,11 @@ def living(server: SmallServer) -> list[int]:
 
 def kill(server: SmallServer) -> None:
     eventually(lambda: bool(living(server)), what="storage checks")
-    for pid in living(server):
+    killed = living(server)
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
+    # Or the next look takes one of them for the one that comes after it.
+    eventually(lambda: not set(killed) & set(living(server)), what="their end")
 
 
 def start(server: SmallServer, lines: list[str]) -> Supervisor:
