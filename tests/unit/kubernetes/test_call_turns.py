@@ -20,7 +20,7 @@ ANSWER: Answer = (200, {}, json.dumps(FOUND))
 LONG = 30  # seconds that no test takes
 
 
-def opened(server: str, *, most_calls: int, patience: float) -> RealKubernetesApi:
+def opened(server: str, *, most_calls: int, turn_timeout: float) -> RealKubernetesApi:
     connection = Connection(
         host=server,
         pool=urllib3.PoolManager(retries=False),
@@ -31,7 +31,7 @@ def opened(server: str, *, most_calls: int, patience: float) -> RealKubernetesAp
         connection,
         retry_for=timedelta(0),
         most_calls=most_calls,
-        patience=timedelta(seconds=patience),
+        turn_timeout=timedelta(seconds=turn_timeout),
     )
     return RealKubernetesApi(transport)
 
@@ -47,7 +47,7 @@ def test_so_many_are_under_way_and_the_next_one_is_told_that_it_waits() -> None:
         ThreadPoolExecutor(2) as threads,
         serving(Script([ANSWER], before_answer=hold)) as server,
     ):
-        api = opened(server, most_calls=2, patience=0.05)
+        api = opened(server, most_calls=2, turn_timeout=0.05)
         held = [threads.submit(api.get, CONFIG_MAPS, "n", "a") for _ in range(2)]
         assert asked.acquire(timeout=LONG)
         assert asked.acquire(timeout=LONG)
@@ -64,7 +64,7 @@ def test_one_that_waits_is_sent_when_another_has_been_answered() -> None:
     script = Script([ANSWER])
 
     with ThreadPoolExecutor(8) as threads, serving(script) as server:
-        api = opened(server, most_calls=1, patience=LONG)
+        api = opened(server, most_calls=1, turn_timeout=LONG)
         found = list(threads.map(lambda _: api.get(CONFIG_MAPS, "n", "a"), range(40)))
 
     assert found == [FOUND] * 40
@@ -76,7 +76,7 @@ def test_one_that_fails_leaves_its_turn() -> None:
     script = Script([refused, (503, {}, ""), (200, {}, "<html>"), ANSWER])
 
     with serving(script) as server:
-        api = opened(server, most_calls=1, patience=0.05)
+        api = opened(server, most_calls=1, turn_timeout=0.05)
         with pytest.raises(RefusedError):
             api.get(CONFIG_MAPS, "n", "a")
         for _ in range(2):
@@ -88,6 +88,6 @@ def test_one_that_fails_leaves_its_turn() -> None:
 
 def test_a_log_that_is_read_for_days_takes_no_turn() -> None:
     with serving(Script([ANSWER])) as server:
-        api = opened(server, most_calls=1, patience=0.05)
+        api = opened(server, most_calls=1, turn_timeout=0.05)
         with api.logs("n", "pod", container="main", follow=True, tail_lines=-1):
             assert api.get(CONFIG_MAPS, "n", "a") == FOUND

@@ -32,7 +32,7 @@ _BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
 # An API server that is asked for more than it can do answers nobody: what it works on
 # is given up by who asked, and asked for again.
 _MOST_CALLS = 4
-_PATIENCE = timedelta(seconds=5)
+_TURN_TIMEOUT = timedelta(seconds=5)
 
 # Failures of the connection, as opposed to error responses.
 _CONNECTION_ERRORS = (
@@ -55,7 +55,7 @@ class Transport:
         *,
         retry_for: timedelta,
         most_calls: int = _MOST_CALLS,
-        patience: timedelta = _PATIENCE,
+        turn_timeout: timedelta = _TURN_TIMEOUT,
     ) -> None:
         """Send over ``connection``; nothing is sent yet.
 
@@ -64,12 +64,12 @@ class Transport:
             retry_for: How long a call is retried.
             most_calls: How many are under way at once; responses that are read by the
                 caller do not count.
-            patience: How long a call waits for its turn.
+            turn_timeout: How long a call waits for its turn.
         """
         self._connection = connection
         self._retry_for = retry_for
         self._turns = threading.BoundedSemaphore(most_calls)
-        self._patience = patience
+        self._turn_timeout = turn_timeout
 
     def call(
         self,
@@ -107,7 +107,7 @@ class Transport:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        seconds = self._patience.total_seconds()
+        seconds = self._turn_timeout.total_seconds()
         if not self._turns.acquire(timeout=seconds):
             raise ApiUnavailableError(
                 f"the API server {self._connection.host} is slow: "
