@@ -19,7 +19,6 @@ from tesk_filer.ports import (
     NO_CHECKSUMS,
     Entry,
     HaltedError,
-    Page,
     Stat,
     StorageError,
     Storages,
@@ -203,24 +202,29 @@ class Downloads:
         expansion = self.expansion.part()
         listing = Listing(retry=self.retry, observed=self.progress.of_listing)
         for page in listing.pages(storage, source, expansion):
-            self._check_space(directory, source, page)
+            listed = [self._listed(directory, source, each) for each in page.entries]
+            self._check_space(source, listed)
             self.warnings.extend(f"{directory}: {note}" for note in page.notes)
-            for entry in page.entries:
-                path, place = _target(directory, source, entry)
-                if entry.is_directory:
-                    self.volume.make_directory(path)
-                    self.identities.add(path, place, size=0, identity=DIRECTORY)
+            for each in listed:
+                if not each.known.is_directory:
+                    yield each
                     continue
-                file = Download(
-                    index=directory.index,
-                    path=path,
-                    source=place,
-                    content=b"",
-                    is_directory=False,
-                )
-                has_space = self._has_space(path, place)
-                known = replace(entry, size=None) if has_space else entry
-                yield _Listed(file, entry.size, known)
+                path, place = each.file.path, source.below(each.known.name)
+                self.volume.make_directory(path)
+                self.identities.add(path, place, size=0, identity=DIRECTORY)
+
+    def _listed(self, directory: Download, source: Location, entry: Entry) -> _Listed:
+        place = source.below(entry.name)
+        file = Download(
+            index=directory.index,
+            path=f"{directory.path.rstrip('/')}/{entry.name}",
+            source=place,
+            content=b"",
+            is_directory=False,
+        )
+        has_space = self._has_space(file.path, place)
+        known = replace(entry, size=None) if has_space else entry
+        return _Listed(file, entry.size, known)
 
     def _has_space(self, path: str, place: Location) -> bool:
         """Tell whether an earlier filer has brought a file, or begun it.
@@ -228,34 +232,19 @@ class Downloads:
         Whether that is still good is found out when it is its turn: then its size is
         learned, and counts.
         """
+        if self.manifest.is_empty:
+            return False
         manifest, url = self.manifest, place.url_of_user
         return bool(manifest.moved(path, url) or manifest.begun(path, url))
 
-    def _check_space(self, directory: Download, source: Location, page: Page) -> None:
+    def _check_space(self, source: Location, listed: Sequence[_Listed]) -> None:
         """Refuse what cannot fit before it moves.
 
         Files of this machine may share their blocks with the originals, and have holes.
         """
-        if source.scheme == "file":
-            return
-        entries = [entry for entry in page.entries if entry.size]
-        if not self.manifest.is_empty:
-            entries = [
-                entry
-                for entry in entries
-                if not self._has_space(*_target(directory, source, entry))
-            ]
-        if entries:
-            needed = sum(entry.size or 0 for entry in entries)
+        needed = sum(each.known.size or 0 for each in listed)
+        if source.scheme != "file" and needed:
             self.volume.check_space(needed + self.progress.left())
-
-
-def _target(
-    directory: Download, source: Location, entry: Entry
-) -> tuple[str, Location]:
-    """Return where an entry of a directory goes, and where it is."""
-    path = f"{directory.path.rstrip('/')}/{entry.name}"
-    return path, source.below(entry.name)
 
 
 def _plan_one(index: int, entry: Input, downloads: list[Download]) -> None:
