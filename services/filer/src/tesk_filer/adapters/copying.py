@@ -10,11 +10,11 @@ import fcntl
 import os
 from collections.abc import Callable
 
+from tesk_filer.adapters.disk_space import allocated_bytes
 from tesk_filer.ports import Advance
 
 CHUNK = 1024 * 1024
 SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
-_BLOCK = 512  # bytes; the unit of st_blocks
 _KERNEL_CHUNK = 64 * 1024 * 1024  # between two checks for a stop
 _FICLONE = 0x40049409  # linux/fs.h: _IOW(0x94, 9, int)
 # Errors of file systems that cannot copy between these two files.
@@ -65,7 +65,7 @@ def copy_descriptor(
         os.lseek(source, 0, os.SEEK_END)
         return os.fstat(target).st_size
     if check_space is not None:
-        check_space(min(os.fstat(source).st_blocks * _BLOCK, size))
+        check_space(min(allocated_bytes(os.fstat(source)), size))
     copied = 0
     while copied < size:
         start, end = _next_data(source, copied, size)

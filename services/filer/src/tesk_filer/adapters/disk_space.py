@@ -12,6 +12,12 @@ from tesk_filer.ports import StorageError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM})
+_BLOCK = 512  # bytes; the unit of st_blocks
+
+
+def allocated_bytes(found: os.stat_result) -> int:
+    """Return how many bytes of a file have their space on the disk: not its holes."""
+    return min(found.st_size, found.st_blocks * _BLOCK)
 
 
 def free_bytes(descriptor: int) -> int | None:

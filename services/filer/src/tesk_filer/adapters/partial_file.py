@@ -4,12 +4,10 @@ import os
 from collections.abc import Callable
 
 from tesk_filer.adapters.digests import Digests
-from tesk_filer.adapters.disk_space import free_bytes
+from tesk_filer.adapters.disk_space import allocated_bytes, free_bytes
 from tesk_filer.adapters.volume_errors import unwritable
 from tesk_filer.ports import Advance
 from tesk_filer.ports.volume import Checks, Saved
-
-_BLOCK = 512  # bytes, of st_blocks
 
 
 def stamp_of(found: os.stat_result) -> str:
@@ -35,7 +33,7 @@ class PartialFile:
         self.is_resumed = is_resumed
         found = os.fstat(descriptor)
         self.stamp = f"{found.st_ino:x}"
-        self.reserved = min(found.st_size, found.st_blocks * _BLOCK)
+        self.reserved = allocated_bytes(found)
 
     def write(self, data: bytes, offset: int) -> None:
         """See ``ports.volume.PartialFile``."""
