@@ -42,21 +42,22 @@ def judge_turn(snapshot: Snapshot, pod: JsonObject) -> Waiting | Ended | None:
             return Waiting(Reason(ReasonCode.STEP_STARTING, text))
         if ended is None:
             return _lost(snapshot, f"a new pod runs {title_of(name)} again")
-        if lost := _judge_missed_turn(snapshot, pod, name):
+        if lost := _judge_missed_turn(snapshot, pod, name, ended):
             return lost
         if has_failed(ended) and name not in snapshot.subject.ignored:
             return None
     return None
 
 
-def _judge_missed_turn(snapshot: Snapshot, pod: JsonObject, name: str) -> Ended | None:
+def _judge_missed_turn(
+    snapshot: Snapshot, pod: JsonObject, name: str, ended: JsonObject
+) -> Ended | None:
     """Judge a step that may wait for ever for one that ended; None if it will not.
 
     The launcher of a step says that it has begun; whoever waits for one that was killed
     before, or that could not say so, is never told of its end. Lack of memory does not
     end a launcher that early.
     """
-    ended = container_state(pod, name)["terminated"]
     if is_init_container(pod, name) or ended.get("reason") == OUT_OF_MEMORY:
         return None
     report = report_of(ended)
