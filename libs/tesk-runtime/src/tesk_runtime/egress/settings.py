@@ -28,7 +28,8 @@ AllowedNetworks = Annotated[
     tuple[str, ...],
     Meta(
         description="Networks (`10.1.0.0/16`) to which urls may lead in any case, "
-        "separated by `,`."
+        "separated by `,`. An IPv4 address within one of IPv6 (NAT64, 6to4) is "
+        "judged by itself."
     ),
 ]
 RefusedNetworks = Annotated[

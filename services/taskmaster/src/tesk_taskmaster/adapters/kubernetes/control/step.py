@@ -33,7 +33,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Subject,
     Waiting,
 )
-from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended, observe
 from tesk_taskmaster.adapters.kubernetes.status.queues import is_suspended
 from tesk_taskmaster.domain.step_names import direction_of, is_repeatable
 from tesk_taskmaster.domain.termination import StepResult
@@ -41,9 +41,10 @@ from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_resu
 from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_of
 
 _USUAL_SECONDS = 3.0  # in which most steps start; nothing is reported before
-# Who has waited for long is in no hurry: thousands may wait for a slow cluster.
-_WAITED = 10  # so many times as long, when the objects are looked at again
-_LONGEST_INTERVAL = timedelta(seconds=5)
+# Who has waited for long is in no hurry: thousands may wait for a slow cluster, and
+# what changes is looked at in any case.
+_WAITED = 5  # so many times as long, when the objects are looked at again
+_LONGEST_INTERVAL = timedelta(seconds=20)  # as often as the cluster is queried
 _SUCCEEDED = Ended(result=StepResult(exit_code=0))  # of a filer
 _MIN_GRACE = 1  # second; with 0 the pod object would be deleted at once
 
@@ -233,8 +234,9 @@ class Step:
             return before[1]
         snapshot = self._snapshot()
         observed = observe(snapshot)
-        # Without a pod, a snapshot may query for it.
-        self._observed = None if snapshot.pod is None else (known, observed)
+        # Without the pod of a Job that has ended, a snapshot may query for it.
+        is_whole = snapshot.pod is not None or not has_ended(snapshot.job)
+        self._observed = (known, observed) if is_whole else None
         return observed
 
     def _snapshot(self) -> Snapshot:
