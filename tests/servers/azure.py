@@ -51,7 +51,9 @@ class BlobFiles:
 
     Attributes:
         blocks: Not committed, by blob and id.
-        faults: Status and code that the next requests of a method get, in order.
+        faults: Status and code that the next requests of a method get, in order; None
+            for none.
+        retry_after: Seconds, told with them.
         is_public: Requests may be unsigned.
         page: Maximum of blobs of a page.
         token: What is taken instead of a signature.
@@ -60,7 +62,8 @@ class BlobFiles:
     endpoint: str = ""
     blobs: dict[str, Blob] = field(default_factory=dict)
     blocks: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    faults: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
+    faults: dict[str, list[tuple[int, str] | None]] = field(default_factory=dict)
+    retry_after: str = "7"
     requests: list[str] = field(default_factory=list)
     is_public: bool = False
     page: int = 5000
@@ -200,8 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Record the request; return whether it is to be answered."""
         self.state.requests.append(f"{self.command} {self.path}")
         faults = self.state.faults.get(self.command, [])
-        if faults:
-            self._refuse(*faults.pop(0))
+        fault = faults.pop(0) if faults else None
+        if fault:
+            self._refuse(*fault)
         elif not self._is_allowed():
             self._refuse(403, "AuthenticationFailed")
         else:
@@ -236,7 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
         return base64.b64encode(digest).decode()
 
     def _refuse(self, status: int, code: str) -> None:
-        self._answer(status, {"x-ms-error-code": code, "Retry-After": "7"})
+        self._answer(
+            status, {"x-ms-error-code": code, "Retry-After": self.state.retry_after}
+        )
 
     def _answer(
         self, status: int, headers: dict[str, str] | None = None, body: bytes = b""

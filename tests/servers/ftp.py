@@ -61,6 +61,7 @@ class FtpKind:
         takes_patterns: The argument of MLSD and NLST is a pattern, as for pure-ftpd.
         refuses_dots: No name may begin with a dot.
         keeps_files: What is there cannot be written again.
+        is_full: Nothing can be written.
         permissions: Of pyftpdlib; all by default.
         tls: When TLS is spoken.
         wants_reuse: Data connections must resume the session of the control connection.
@@ -72,6 +73,7 @@ class FtpKind:
     takes_patterns: bool = False
     refuses_dots: bool = False
     keeps_files: bool = False
+    is_full: bool = False
     permissions: str = "elradfmwMT"
     tls: Literal["never", "asked", "first"] = "never"
     wants_reuse: bool = False
@@ -223,6 +225,9 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
     def ftp_STOR(self, file: str, mode: str = "w") -> Any:  # noqa: N802 - as pyftpdlib
         if self.kind.refuses_dots and Path(file).name.startswith("."):
             self.respond("553 Prohibited file name.")
+            return None
+        if self.kind.is_full:
+            self.respond("452 Insufficient storage space.")
             return None
         if self.kind.keeps_files and Path(file).exists():
             self.respond("553 It is there already.")

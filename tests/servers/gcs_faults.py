@@ -61,6 +61,7 @@ class GcsFaults:
         faults: Answers to the next requests but those for tokens.
         token_faults: Answers to the next requests for tokens.
         cuts: Bytes of the next chunks that are kept before the connection is cut.
+        given_up: Statuses of the next chunks, whose session is not known any more.
         content: Of the object.
         damages: Another content is stored than what was sent.
         requests: Method and path of each request.
@@ -72,6 +73,7 @@ class GcsFaults:
     faults: list[Fault] = field(default_factory=list)
     token_faults: list[Fault] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
+    given_up: list[int] = field(default_factory=list)
     content: bytes = b""
     damages: bool = False
     requests: list[str] = field(default_factory=list)
@@ -121,6 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = self._body()
         if not self._begin():
+            return
+        if self.state.given_up:
+            self._answer(self.state.given_up.pop(), b"")
             return
         self._keep(span, body)
         if len(self.state.content) == int(total):

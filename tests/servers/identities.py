@@ -34,12 +34,14 @@ class Identities:
         address: Host and port.
         refusals: Status and document that the next requests get, in order.
         headers: Of all answers.
+        hangs_up: It answers nothing.
         asked: The requests.
     """
 
     address: str = ""
     refusals: list[tuple[int, Mapping[str, object]]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    hangs_up: bool = False
     asked: list[Asked] = field(default_factory=list)
 
 
@@ -55,6 +57,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, fields: str) -> None:
         state = self.state
+        if state.hangs_up:
+            self.close_connection = True
+            return
         path = urlsplit(self.path).path
         headers = {name.lower(): text for name, text in self.headers.items()}
         state.asked.append(Asked(path, dict(parse_qsl(fields)), headers))

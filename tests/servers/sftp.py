@@ -71,6 +71,7 @@ class SftpKind:
         stalls: It does not respond to reads.
         shrinks: Files become shorter when their second block is read.
         jumbles: The order of responses is not that of the requests.
+        guards: Names of files whose attributes it does not tell.
         passwords: Passwords are accepted.
         sftp: SFTP is offered.
     """
@@ -82,6 +83,7 @@ class SftpKind:
     stalls: bool = False
     shrinks: bool = False
     jumbles: bool = False
+    guards: frozenset[bytes] = frozenset()
     passwords: bool = True
     sftp: bool = True
 
@@ -233,6 +235,8 @@ class _Files(asyncssh.SFTPServer):
 
     def stat(self, path: bytes) -> _Attributes:
         self._state.calls.append("stat")
+        if path.rpartition(b"/")[2] in self._kind.guards:
+            raise asyncssh.SFTPPermissionDenied("not for you")
         return super().stat(path)
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> Awaitable[None] | None:

@@ -191,6 +191,85 @@ def test_a_machine_has_the_keys_of_its_role(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+REFUSED = (
+    "<ErrorResponse><Error><Code>{}</Code><Message>no</Message></Error></ErrorResponse>"
+)
+FAILURES = {
+    "whom the role does not trust": (403, "AccessDenied", False),
+    "whose token has ended": (400, "ExpiredTokenException", False),
+    "when the cluster's keys cannot be read": (400, "IDPCommunicationError", True),
+    "too often": (400, "Throttling", True),
+    "while it is away": (503, "ServiceUnavailable", True),
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "transient"), FAILURES.values(), ids=FAILURES
+)
+def test_the_service_gives_no_keys_to_one(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    code: str,
+    *,
+    transient: bool,
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    refused = answer(status, REFUSED.format(code).encode(), content_type="text/xml")
+    with scripted_server(refused) as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+
+        with pytest.raises(StorageError, match=rf"{code}.*whom the role") as caught:
+            found.keys()
+
+    assert caught.value.transient is transient
+
+
+def test_a_service_that_is_not_there_may_come_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with scripted_server() as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:1")
+
+        with pytest.raises(StorageError, match="connection refused") as caught:
+            found.keys()
+
+    assert caught.value.transient
+
+
+def test_a_token_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with scripted_server() as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+        (tmp_path / "token").unlink()
+
+        with pytest.raises(StorageError, match="AWS_WEB_IDENTITY_TOKEN") as caught:
+            found.keys()
+
+    assert not caught.value.transient
+
+
+AGENTS = {"it refuses": (answer(403), False), "it is away": (b"", True)}
+
+
+@pytest.mark.parametrize(("told", "transient"), AGENTS.values(), ids=AGENTS)
+def test_the_agent_of_a_pod_gives_no_keys(
+    monkeypatch: pytest.MonkeyPatch, told: bytes, *, transient: bool
+) -> None:
+    monkeypatch.setattr("botocore.utils.ContainerMetadataFetcher.SLEEP_TIME", 0)
+    with scripted_server(*[told] * 3) as script:
+        url = f"{script.url}/v1/credentials"
+        found = environment(monkeypatch, AWS_CONTAINER_CREDENTIALS_FULL_URI=url)
+
+        with pytest.raises(StorageError, match="the filer") as caught:
+            found.keys()
+
+    assert caught.value.transient is transient
+
+
 def test_who_has_no_role_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match="AWS_ACCESS_KEY_ID") as caught:
         environment(monkeypatch).keys()

@@ -44,6 +44,18 @@ def test_a_large_file_is_sent_in_blocks_and_appears_whole(
     assert sum("comp=block&" in each for each in server.requests) == 5
 
 
+def test_blocks_that_are_there_are_not_sent_again_because_their_list_is_refused(
+    azure: Place, server: BlobFiles
+) -> None:
+    server.retry_after = "0"
+    server.faults["PUT"] = [*[None] * 5, (503, "ServerBusy")]
+
+    azure.put(azure.at("a"), LARGE)
+
+    assert azure.get(azure.at("a")) == LARGE
+    assert sum("comp=block&" in each for each in server.requests) == 5
+
+
 def test_a_block_that_is_refused_for_good_ends_the_upload(
     azure: Place, server: BlobFiles
 ) -> None:

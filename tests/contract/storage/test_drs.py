@@ -248,12 +248,44 @@ def test_a_bundle_within_itself_is_left_out_and_told(
 def test_a_bundle_of_very_many_members_is_refused_before_they_are_asked_for(
     data: Place, server: HttpFiles
 ) -> None:
-    publish(server, "huge", contents=[{"name": "x", "id": "a"}] * 100_001)
+    many = [{"name": f"{number}", "id": "a"} for number in range(100_001)]
+    publish(server, "huge", contents=many)
 
     with pytest.raises(StorageError, match="of more than 100,000 members"):
         data.list(data.url + "/huge")
 
     assert len(server.requests) == 1
+
+
+def test_a_busy_repository_is_asked_for_some_members_of_a_bundle_again_not_for_all(
+    data: Place, server: HttpFiles
+) -> None:
+    for number in range(250):
+        blob(server, f"m{number}")
+    members = [{"name": f"f{n}", "id": f"m{n}"} for n in range(250)]
+    publish(server, "large", contents=members)
+    first = data.list(data.url + "/large")
+    server.faults[OBJECTS + "m150"] = [Fault(status=429, retry_after="5")]
+    with pytest.raises(StorageError) as caught:
+        data.list(data.url + "/large", first.cursor)
+    server.requests.clear()
+
+    second = data.list(data.url + "/large", first.cursor)
+    third = data.list(data.url + "/large", second.cursor)
+
+    assert caught.value.throttled
+    assert len(server.requests) == 150
+    names = [each.name for page in (first, second, third) for each in page.entries]
+    assert names == [f"f{number}" for number in range(250)]
+    assert third.cursor == ()
+
+
+def test_two_members_of_one_name_are_refused(data: Place, server: HttpFiles) -> None:
+    blob(server, "a")
+    publish(server, "twice", contents=[{"name": "x", "id": "a"}] * 2)
+
+    with pytest.raises(StorageError, match="holds 'x' 2 times"):
+        data.list(data.url + "/twice")
 
 
 def way(kind: str, url: str, **more: Any) -> dict[str, Any]:

@@ -233,6 +233,18 @@ def test_a_drop_box_gets_the_file_and_nothing_else(
     assert sum(moved) == 2 * len(b"content")
 
 
+def test_a_server_without_room_is_not_asked_again(tmp_path: Path) -> None:
+    with ftp_server(tmp_path, FtpKind(is_full=True)) as server:
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
+
+        with pytest.raises(StorageError, match=r"no space is left.*\(452\)") as caught:
+            Place(storage, "").put(f"{server.url}/a", b"content")
+
+        storage.close()
+
+    assert not caught.value.transient
+
+
 def test_a_file_that_a_server_keeps_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("before")
     kind = FtpKind(keeps_files=True, refuses_dots=True)

@@ -159,6 +159,19 @@ def test_an_upload_that_is_cut_again_and_again_is_given_up(
     assert len(server.cuts) > 80
 
 
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_upload_that_the_service_has_given_up_begins_anew(
+    faulty: Place, server: GcsFaults, status: int
+) -> None:
+    server.given_up = [status]
+
+    with pytest.raises(StorageError, match="given up the upload") as caught:
+        faulty.put(faulty.at("a"), LARGE)
+
+    assert caught.value.transient
+    assert sum(each.startswith("PUT") for each in server.requests) == 1
+
+
 def test_an_upload_that_waits_for_the_service_can_be_stopped(server: GcsFaults) -> None:
     server.cuts = [0]
     account = GcsAccount(endpoint=server.url, anonymous=True)

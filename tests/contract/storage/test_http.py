@@ -46,6 +46,8 @@ STATUSES = {
     "too many requests": (429, True, "HTTP 429"),
     "internal error": (500, True, "HTTP 500"),
     "unavailable": (503, True, "HTTP 503"),
+    "what the server cannot do": (501, False, "HTTP 501"),
+    "no space": (507, False, "a quota is used up"),
     "a status of its own": (599, True, "HTTP 599"),
 }
 

@@ -12,7 +12,7 @@ from contract.storage.places import TIMEOUTS, Place, http_storage
 from servers.http import Fault, http_server
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.volume import FolderVolume
-from tesk_filer.ports import Part, Stat, StorageError
+from tesk_filer.ports import ChangedError, Part, Stat, StorageError
 
 CONTENT = b"0123456789"
 CUT = CONTENT[:4]
@@ -87,6 +87,15 @@ def test_a_file_without_length_must_have_the_size_that_was_known(
         download(place, tmp_path, Stat(size=10))
 
     assert methods(script) == ["GET"]
+
+
+def test_a_part_beyond_the_end_is_one_of_a_file_that_has_changed(
+    place: Place, script: Script
+) -> None:
+    script.answers = [answer(416)]
+
+    with pytest.raises(ChangedError):
+        place.get(f"{script.url}/a", part=Part(5, 10))
 
 
 NOT_TOLD = {

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,13 @@ from contract.storage.places import Place
 from servers.azure import Blob, BlobFiles, azure_server
 from servers.gcs_faults import GcsFaults, account_key, gcs_faults
 from servers.identities import TOKEN, Identities, identity_server
-from tesk_filer.adapters.storage.access_tokens import within_deadline
+from tesk_filer.adapters.storage.access_tokens import (
+    Lateness,
+    open_metadata_client,
+    within_deadline,
+)
+from tesk_filer.adapters.storage.azure_tokens import AzureTokens
+from tesk_filer.adapters.storage.gs_keys import MachineIdentity
 from tesk_filer.domain.credentials import AzureAccount, GcsAccount
 from tesk_filer.ports import StorageError
 
@@ -187,20 +194,57 @@ def test_what_is_no_metadata_service_of_google_is_not_believed(
     assert google.requests == []
 
 
-def test_a_metadata_service_may_be_late_but_not_for_ever(
-    google: GcsFaults, tmp_path: Path
+def test_a_metadata_service_may_be_late_but_not_for_ever() -> None:
+    seconds = iter([0.0, 1.0, 2.0, 2.0, 9.0, 10.0])
+    lateness = Lateness(partial(next, seconds))
+    environ = {"GCE_METADATA_HOST": "127.0.0.1:1"}
+    machine = MachineIdentity(open_metadata_client(), environ, lateness=lateness)
+    transient: list[bool] = []
+
+    for _ in range(7):
+        with pytest.raises(StorageError, match="no credentials for Google") as caught:
+            machine.ask()
+        transient.append(caught.value.transient)
+
+    assert transient == [True] * 5 + [False] * 2
+
+
+def test_a_metadata_service_that_has_answered_may_always_come_back(
+    identities: Identities, tmp_path: Path
 ) -> None:
-    environ = {"GCE_METADATA_HOST": "127.0.0.1:1", "HOME": str(tmp_path)}
-    storage = open_gs(GcsAccount(endpoint=google.url), environ=environ)
+    identities.headers = FLAVOR
+    seconds = iter([0.0])
+    machine = MachineIdentity(
+        open_metadata_client(),
+        machine_of(identities, tmp_path),
+        lateness=Lateness(partial(next, seconds)),
+    )
+    machine.ask()
+    identities.hangs_up = True
+
+    for _ in range(20):
+        with pytest.raises(StorageError, match="does not answer") as caught:
+            machine.ask()
+        assert caught.value.transient
+    identities.hangs_up = False
+    assert machine.ask().text == TOKEN
+
+
+def test_the_service_of_an_azure_machine_may_be_late_but_not_for_ever() -> None:
+    seconds = iter([0.0, 0.0, 1.0, 1.0, 11.0])
+    tokens = AzureTokens(
+        open_metadata_client(),
+        {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"},
+        lateness=Lateness(partial(next, seconds)),
+    )
     transient: list[bool] = []
 
     for _ in range(4):
-        with pytest.raises(StorageError, match="no credentials for Google") as caught:
-            Place(storage, "").get("gs://bucket/a")
+        with pytest.raises(StorageError) as caught:
+            tokens.token()
         transient.append(caught.value.transient)
 
     assert transient == [True, True, False, False]
-    storage.close()
 
 
 def test_a_refusal_of_google_is_a_lasting_error(

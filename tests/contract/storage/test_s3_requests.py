@@ -330,11 +330,55 @@ def test_a_part_that_may_pass_is_sent_again_alone() -> None:
     assert b"<PartNumber>2</PartNumber>" in script.bodies[-2]
 
 
+PART = answer(200, etag=f'"{"1" * 32}"', x_amz_server_side_encryption="aws:kms")
+OF_BOTH = hashlib.md5(bytes.fromhex("1" * 32) * 2, usedforsecurity=False).hexdigest()
+JOINED = {
+    "it is busy for a moment": [
+        answer(503, error("SlowDown")),
+        answer(200, b"<CompleteMultipartUploadResult/>"),
+    ],
+    "it fails after it has begun to answer": [
+        answer(200, error("InternalError")),
+        answer(200, b"<CompleteMultipartUploadResult/>"),
+    ],
+    "its answer was lost": [
+        b"",
+        answer(404, error("NoSuchUpload")),
+        b'HTTP/1.1 200 OK\r\netag: "%s-2"\r\ncontent-length: 1\r\n\r\n'
+        % OF_BOTH.encode(),
+    ],
+}
+
+
+@pytest.mark.parametrize("answers", JOINED.values(), ids=JOINED)
+def test_parts_that_are_there_are_not_sent_again_because(answers: list[bytes]) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % LARGE
+    with (
+        scripted_server(answer(200, PARTS_ID), PART, PART, *answers, head) as script,
+        opened(at(script)) as place,
+    ):
+        place.put("s3://bucket/a", bytes(LARGE))
+
+    sent = methods(script)
+    assert len([each for each in sent if each.startswith("PUT")]) == 2
+    assert not [each for each in sent if each.startswith("DELETE")]
+
+
 FAILURES = {
     "a part is refused": [answer(403, error("AccessDenied"))] * 2,
     "the parts are not joined": [
         *[answer(200, etag='"p"')] * 2,
-        answer(200, error("InternalError", Message="later")),
+        *[answer(200, error("InternalError", Message="later"))] * 4,
+    ],
+    "they are lost": [
+        *(PART, PART),
+        answer(404, error("NoSuchUpload")),
+        answer(404),
+    ],
+    "an object of other parts is there": [
+        *(PART, PART),
+        answer(404, error("NoSuchUpload")),
+        b'HTTP/1.1 200 OK\r\netag: "0-2"\r\ncontent-length: 1\r\n\r\n',
     ],
 }
 

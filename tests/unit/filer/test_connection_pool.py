@@ -106,6 +106,35 @@ def test_a_connection_on_which_work_failed_is_closed() -> None:
     assert server.now == 0
 
 
+class Spent(Served):
+    """Of no more use after work on it, and still open."""
+
+    @property
+    def is_open(self) -> bool:
+        return False
+
+    @is_open.setter
+    def is_open(self, is_open: bool) -> None:
+        """It never is of use again."""
+
+    def close(self) -> None:
+        with self.server.lock:
+            self.server.now -= 1
+
+
+def test_a_connection_that_is_of_no_more_use_is_closed() -> None:
+    server = Server()
+
+    def connect(account: str) -> Served:
+        server.connect(account)
+        return Spent(server)
+
+    with Pool(connect).lend("ada"):
+        assert server.now == 1
+
+    assert server.now == 0
+
+
 def test_threads_wait_for_a_connection_where_the_server_takes_no_more() -> None:
     server = Server(most=2)
     pool = Pool(server.connect)

@@ -83,6 +83,9 @@ REFUSALS = {
         *(400, "XAmzContentSHA256Mismatch", True, False),
         "why",
     ),
+    "a request that came too late, by a proxy": (408, "", True, False, "408"),
+    "no space": (507, "XMinioStorageFull", False, False, "why"),
+    "what the service cannot do": (501, "NotImplemented", False, False, "why"),
     "what S3 takes from nobody": (400, "InvalidArgument", False, False, "why"),
 }
 

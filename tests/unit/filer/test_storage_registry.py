@@ -16,6 +16,7 @@ from tesk_filer.adapters.storage.storage_config import (
 )
 from tesk_filer.domain.credentials import AzureAccount, Credential, Login
 from tesk_filer.ports import StorageError
+from tesk_filer.usecases.checks import ChecksWrites
 from tesk_model.locations import parse_location
 from tesk_model.schemes import SCHEMES
 from tesk_model.url_lists import parse_url_lists
@@ -46,6 +47,17 @@ def test_every_scheme_has_a_storage_that_is_opened_once(name: str) -> None:
     storage = choice.of(location)
 
     assert choice.of(location.below("b")) is storage
+
+
+CHECKED = ("file", "s3", "gs", "az", "abfs", "ftp", "ftps", "sftp", "webhdfs", "hdfs")
+
+
+@pytest.mark.parametrize("name", CHECKED)
+def test_a_storage_tells_whether_a_file_could_be_written(name: str) -> None:
+    hosts = {"file": "", "abfs": "c@h"}
+    location = parse_location(f"{name}://{hosts.get(name, 'h')}/a")
+
+    assert isinstance(StorageRegistry(SITE).of(location), ChecksWrites)
 
 
 BLOB = "https://account.blob.core.windows.net/container/blob"

@@ -9,7 +9,7 @@ from simulations.transfer import Bench
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings
 from tesk_filer.domain.expansion import Expansion, Limits, TooLargeError
-from tesk_filer.domain.globs import expand_deep
+from tesk_filer.domain.globs import expand, expand_deep
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_model.task import FileType, Input, Output
 from tesk_runtime.removal import remove_tree
@@ -122,6 +122,31 @@ def test_of_an_output_directory_no_more_names_are_read_than_may_be_taken(
     assert "is more than 10 files and directories" in bench.error
     assert max(asked) <= 11
     assert bench.storage.files == {}
+
+
+@pytest.mark.parametrize("pattern", ["/o/*", "/o/?.txt", "/*/?.txt", "/o/**"])
+def test_as_many_files_as_may_be_taken_may_match(bench: Bench, pattern: str) -> None:
+    bench.limits = Limits(files=8)
+    (bench.folder / "o").mkdir()
+    for number in range(6):
+        (bench.folder / f"o/{number}.txt").touch()
+
+    taken = bench.take(Output(path=pattern, url="s3://b/o", path_prefix="/o"))
+
+    assert taken is ExitCode.OK
+    assert len(bench.storage.files) == 6
+
+
+def test_links_do_not_make_a_pattern_look_at_names_without_end(bench: Bench) -> None:
+    bench.limits = Limits(files=50)
+    (bench.folder / "many").mkdir()
+    for number in range(30):
+        (bench.folder / f"many/{number}.txt").touch()
+    for number in range(20):
+        (bench.folder / f"l{number}").symlink_to("many")
+
+    with pytest.raises(TooLargeError, match="look at more than 500 names"):
+        expand("/*/*.bam", FolderVolume(bench.folder), Expansion(bench.limits))
 
 
 def test_what_all_folders_of_a_deep_pattern_hold_is_bounded(bench: Bench) -> None:

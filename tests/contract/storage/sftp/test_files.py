@@ -78,6 +78,21 @@ def test_a_link_that_goes_round_is_left_out(sftp: Place, folder: Path) -> None:
     ]
 
 
+def test_a_link_to_what_may_not_be_read_is_not_left_out(
+    folder: Path, serve: Serve
+) -> None:
+    (folder / "d").mkdir()
+    (folder / "d/ref.fa").symlink_to("/secure/ref.fa")
+
+    with (
+        serve(SftpKind(guards=frozenset({b"ref.fa"}))) as place,
+        pytest.raises(StorageError, match=r"link ref\.fa, .* denied") as caught,
+    ):
+        place.list(place.at("d"))
+
+    assert not caught.value.transient
+
+
 def test_what_a_listing_told_is_not_asked_again(sftp: Place, server: SftpFiles) -> None:
     sftp.put(sftp.url + "/d/a", b"content")
     (entry,) = sftp.walk(sftp.url + "/d")

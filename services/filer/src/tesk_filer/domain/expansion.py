@@ -14,6 +14,8 @@ from tesk_filer.domain.tree import Tree
 # Links of many samples to one folder of references are common; more paths to one
 # folder come from links below links.
 _MAX_PATHS = 1000
+# As many times as files are taken, names are looked at: a pattern need not match them.
+_LOOKS = 10
 
 
 def describe_excess(files: int) -> str:
@@ -51,6 +53,7 @@ class Expansion:
         self._limits = limits
         self._taken = Counter[str]()
         self._paths = Counter[Hashable]()
+        self._looked = 0
 
     def part(self) -> "Expansion":
         """Return the expansion of one input or output; it counts into this one, too."""
@@ -82,13 +85,21 @@ class Expansion:
             raise TooLargeError(describe_excess(self._limits.files))
 
     def names(self, tree: Tree, path: str) -> Sequence[str]:
-        """Return the names in a directory, all of which are to be taken.
+        """Return the names in a directory, all of which may be taken.
 
         Raises:
             TooLargeError: There are too many; they were not all read.
         """
         names = tree.names(path, self.left + 1)
         self.check(len(names))
+        self._looked += len(names)
+        limit = self._limits.files * _LOOKS
+        if self._looked > limit:
+            message = (
+                f"makes the filer look at more than {limit:,} names; its links lead to "
+                "one directory too often"
+            )
+            raise TooLargeError(message)
         return names
 
     def enter(self, directory: Hashable, depth: int) -> None:

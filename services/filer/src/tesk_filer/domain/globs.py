@@ -81,12 +81,14 @@ def expand(pattern: str, tree: Tree, expansion: Expansion | None = None) -> list
                 found = [way for way in found if tree.node(way[0]) is not None]
             continue
         matches = compile_name(segment)
-        found = [
+        matching = (
             (f"{way[0]}/{name}", below)
             for way in found
             for name, below in _listed(way, tree, expansion)
             if matches(name)
-        ]
+        )
+        found = list(islice(matching, expansion.left + 1))
+        expansion.check(len(found))
     return sorted(path for path, _ in found)
 
 
@@ -99,5 +101,4 @@ def _listed(way: _Match, tree: Tree, expansion: Expansion) -> Iterator[_Match]:
     expansion.enter(node.identity, directory.count("/"))
     below = above | {node.identity}
     for name in expansion.names(tree, directory or "/"):
-        expansion.take()
         yield name, below

@@ -30,6 +30,8 @@ _MAX_BYTES = 1024 * 1024  # of a document with a token
 # They answer from this machine, or are not there.
 _METADATA_TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=10))
 _LIBRARY_SECONDS = 60.0
+_LATE = 10.0  # seconds; a metadata service may begin later than the pods of its node
+_PAUSE = 10.0  # seconds in which a service that failed is not asked for the next token
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,30 @@ class AccessToken:
 
 
 class KeptToken:
-    """Keeps a token until shortly before it ends; for one thread at a time."""
+    """Keeps a token until it is renewed, shortly before it ends; for one thread at a time.
 
-    def __init__(self, ask: Callable[[], AccessToken], early: timedelta) -> None:
-        """Get tokens by ``ask``; use none within ``early`` of its end."""
+    One that cannot be renewed for the moment is used until its end.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], AccessToken],
+        early: timedelta,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """Get tokens by ``ask``, the next one ``early`` before the end of one.
+
+        Args:
+            ask: Raises StorageError if there is none.
+            early: Time in which another one is got.
+            now: Returns the seconds since 1970.
+        """
         self._ask = ask
         self._early = early.total_seconds()
+        self._now = now
         self._token: AccessToken | None = None
+        self._due = 0.0
 
     def get(self) -> str:
         """Return the token.
@@ -55,9 +74,38 @@ class KeptToken:
         Raises:
             StorageError: There is none.
         """
-        if self._token is None or time.time() > self._token.ends - self._early:
-            self._token = self._ask()
-        return self._token.text
+        token = self._token
+        if token is None or self._now() > self._due:
+            token = self._renewed(token)
+        return token.text
+
+    def _renewed(self, old: AccessToken | None) -> AccessToken:
+        try:
+            token = self._ask()
+        except StorageError as error:
+            now = self._now()
+            if old is None or not error.transient or now >= old.ends:
+                raise
+            self._due = min(now + _PAUSE, old.ends)
+            return old
+        self._token, self._due = token, token.ends - self._early
+        return token
+
+
+class Lateness:
+    """Tells whether who has never answered may only be late."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        """Read seconds from ``monotonic``."""
+        self._monotonic = monotonic
+        self._first_failure: float | None = None
+
+    def is_late(self) -> bool:
+        """Tell so after a failure; the time counts from the first one."""
+        now = self._monotonic()
+        if self._first_failure is None:
+            self._first_failure = now
+        return now - self._first_failure < _LATE
 
 
 def ask_by_form(

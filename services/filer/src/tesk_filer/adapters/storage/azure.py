@@ -182,7 +182,7 @@ class AzureService:
         host = name.location.host
         sender = PartSender(source, advance, host=host, at_once=_AT_ONCE)
         sender.send_all(self._pool, ids, send)
-        etag = _written(self._commit(name, ids.values()))
+        etag = sender.finish(lambda: _written(self._commit(name, ids.values())))
         verify_size(self, name, source.size)
         return etag
 

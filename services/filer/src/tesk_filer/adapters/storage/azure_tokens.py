@@ -19,6 +19,7 @@ from types import MappingProxyType
 from tesk_filer.adapters.storage.access_tokens import (
     AccessToken,
     KeptToken,
+    Lateness,
     ask_by_form,
     code_of,
     open_metadata_client,
@@ -74,9 +75,22 @@ _MANAGED = _dialect(
 class AzureTokens:
     """The token of the identity of the environment; thread-safe, kept until it ends."""
 
-    def __init__(self, client: RestClient, environ: Mapping[str, str]) -> None:
-        """Ask by ``client`` for what ``environ`` names."""
+    def __init__(
+        self,
+        client: RestClient,
+        environ: Mapping[str, str],
+        *,
+        lateness: Lateness | None = None,
+    ) -> None:
+        """Ask by ``client`` for what ``environ`` names.
+
+        Args:
+            client: Asks.
+            environ: Variables of the process.
+            lateness: Of the service of the machine.
+        """
         self._client = client
+        self._lateness = lateness or Lateness()
         self._environ = environ
         self._lock = threading.Lock()
         self._token = KeptToken(self._ask, _EARLY)
@@ -147,7 +161,8 @@ class AzureTokens:
         except StorageError:
             if self._is_machine:
                 raise
-            self._is_machine = False
+            if not self._lateness.is_late():
+                self._is_machine = False
             return None
         self._is_machine = response.status not in _OF_OTHERS
         if not self._is_machine:
@@ -163,8 +178,11 @@ class AzureTokens:
             self._library = self._library or _open_library(self._client.timeout)
             return within_deadline(self._library)
         except StorageError as error:
-            if not error.transient:
-                self._absent = error  # each search takes its time
+            if error.transient:
+                raise
+            if self._is_machine is None and self._lateness.is_late():
+                raise StorageError(error.message, transient=True) from error
+            self._absent = error  # each search takes its time
             raise
 
     def _value(self, name: str) -> str:

@@ -124,6 +124,8 @@ class ConnectionPool(Generic[A, C]):
             self._give_back(key, None)
             raise
         kept = connection if connection.is_open else None
+        if kept is None:
+            connection.close()  # it may be open, and of no more use
         taken = self._now() - began, time.thread_time() - computed
         self._give_back(key, kept, taken)
 

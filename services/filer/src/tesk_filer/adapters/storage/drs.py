@@ -6,7 +6,8 @@ the bytes are fetched.
 """
 
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http import HTTPStatus
@@ -52,6 +53,7 @@ _OBJECTS = "/ga4gh/drs/v1/objects/"
 _ACCEPT = "application/json"
 _SEPARATOR = "\0"
 _MAX_MEMBERS = 100_000  # of one bundle; each takes a request
+_PAGE = 100  # members
 
 
 class DrsStorage:
@@ -66,6 +68,7 @@ class DrsStorage:
         self._storages = storages
         # Names in bundles are no part of ids: a listing tells what they are.
         self._members: dict[str, Location] = {}
+        self._begun: dict[str, Sequence[Content]] = {}  # bundles, while they are listed
         self._lock = threading.Lock()
 
     def stat(self, location: Location) -> Stat | None:
@@ -81,39 +84,44 @@ class DrsStorage:
         return Stat(size=found.size, checksums=found.checksums)
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
-        """See ``Storage``; each page is one bundle."""
-        here, pending = cursor or ("", ())
-        relative, *above = here.split(_SEPARATOR)
+        """See ``Storage``; each page is of one bundle.
+
+        A page is a request for each member: what one that fails has told is asked for
+        again, so there are not many.
+        """
+        here, pending = cursor or (_SEPARATOR.join(["0", ""]), ())
+        begin, relative, *above = here.split(_SEPARATOR)
+        start = int(begin)
         bundle = self._resolve(location.below(relative) if relative else location)
         if bundle.canonical in above:
             note = f"{printable(relative)} is a bundle within itself, left out"
             return Page([], pending, [note])
-        contents = self._object(bundle).contents
-        if not contents:
-            raise StorageError("is a file; give the input type FILE")
-        if len(contents) > _MAX_MEMBERS:
-            raise StorageError(
-                f"is a bundle of more than {_MAX_MEMBERS:,} members; name those that "
-                "are wanted one by one"
-            )
+        contents = self._contents(bundle)
+        rest = contents[start + _PAGE :]
         entries: list[Entry] = []
         bundles: list[str] = []
-        for content in contents:
+        for content in contents[start : start + _PAGE]:
             name = f"{relative}/{content.name}" if relative else content.name
             member = self._member(bundle, content)
             with self._lock:
                 self._members[location.below(name).url] = member
             found = self._object(member)
             if found.contents:
-                bundles.append(_SEPARATOR.join([name, *above, bundle.canonical]))
+                within = ["0", name, *above, bundle.canonical]
+                bundles.append(_SEPARATOR.join(within))
             else:
                 entries.append(
                     Entry(name=name, size=found.size, checksums=found.checksums)
                 )
+        if rest:
+            here = _SEPARATOR.join([str(start + _PAGE), relative, *above])
+            bundles.append(here)
+        else:
+            self._begun.pop(bundle.canonical, None)
         return Page(
             entries,
             prepend(bundles, pending),
-            directory=bundle.canonical,
+            directory="" if start else bundle.canonical,
             depth=len(above),
         )
 
@@ -152,6 +160,19 @@ class DrsStorage:
     def _resolve(self, location: Location) -> Location:
         with self._lock:
             return self._members.get(location.url, location)
+
+    def _contents(self, bundle: Location) -> Sequence[Content]:
+        """Return the members of a bundle, which is asked for once while it is listed.
+
+        Raises:
+            StorageError: It is none, or has too many members, or two of one name.
+        """
+        contents = self._begun.get(bundle.canonical)
+        if contents is None:
+            contents = self._object(bundle).contents
+            _check_contents(contents)
+            self._begun[bundle.canonical] = contents
+        return contents
 
     def _object(self, location: Location) -> DrsObject:
         return parse_object(self._ask(location, _id_of(location)))
@@ -197,6 +218,25 @@ class DrsStorage:
             raise StorageError("a bundle holds what is not of drs")
         self._egress.check(found)
         return found
+
+
+def _check_contents(contents: Sequence[Content]) -> None:
+    """Refuse what is no bundle that can be listed.
+
+    Source:
+        GA4GH DRS 1.4, ``ContentsObject``: a name is unique within its bundle.
+    """
+    if not contents:
+        raise StorageError("is a file; give the input type FILE")
+    if len(contents) > _MAX_MEMBERS:
+        raise StorageError(
+            f"is a bundle of more than {_MAX_MEMBERS:,} members; name those that "
+            "are wanted one by one"
+        )
+    counts = Counter(content.name for content in contents)
+    for name, count in counts.most_common(1):
+        if count > 1:
+            raise StorageError(f"holds {excerpt(name, 100)!r} {count} times")
 
 
 def _id_of(location: Location) -> str:

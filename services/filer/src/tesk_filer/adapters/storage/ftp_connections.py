@@ -20,6 +20,7 @@ from tesk_model.schemes import SCHEMES
 
 _NOT_LOGGED_IN = "530"
 _TOO_MANY = "421"
+_NO_SPACE = "452"
 _MAX_SHOWN = 200  # characters of a line
 # Convention asks for something like an address.
 _ANONYMOUS = Login(user="anonymous", password="anonymous@")  # noqa: S106
@@ -114,6 +115,9 @@ def translated_errors() -> Iterator[None]:
         yield
     except ftplib.error_temp as error:
         code = reply_code(error)
+        if code == _NO_SPACE:
+            full = "no space is left there, or a quota is used up (452)"
+            raise StorageError(full) from error
         message = f"the server cannot do it now ({code})"
         raise StorageError(
             message, transient=True, throttled=code == _TOO_MANY

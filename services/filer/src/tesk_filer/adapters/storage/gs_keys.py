@@ -19,6 +19,7 @@ from typing import Any
 
 from tesk_filer.adapters.storage.access_tokens import (
     AccessToken,
+    Lateness,
     ask_by_form,
     code_of,
     read_token,
@@ -39,11 +40,11 @@ _NO_KEY = "its credentials are not the key of a service account"
 _NO_LIBRARY = "cryptography is not installed; install tesk-filer with its extra gs"
 _REFUSED = "Google gives no token to the filer ({code}); check its credentials"
 _SENSELESS = "Google answers what is no token; check token_uri of its key"
+_SILENT = "the metadata service, which gives the filer its token, does not answer"
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _SECONDS = 3600  # that an assertion is valid
 _METADATA = "metadata.google.internal"
 _FLAVOR = ("Metadata-Flavor", "Google")
-_TRIES = 3  # of a metadata service, which begins later than pods of its node
 _DIALECT = Dialect(
     name="Google",
     code_of=code_of,
@@ -121,23 +122,38 @@ def read_key(text: str) -> AccountKey:
 class MachineIdentity:
     """The account of the machine, or of the workload, that its metadata service knows."""
 
-    def __init__(self, client: RestClient, environ: Mapping[str, str]) -> None:
-        """Ask by ``client`` where ``environ`` says, or Google's own name."""
+    def __init__(
+        self,
+        client: RestClient,
+        environ: Mapping[str, str],
+        *,
+        lateness: Lateness | None = None,
+    ) -> None:
+        """Ask by ``client`` where ``environ`` says, or Google's own name.
+
+        Args:
+            client: Asks.
+            environ: Variables of the process.
+            lateness: Of the service.
+        """
         self._client = client
+        self._lateness = lateness or Lateness()
         host = environ.get("GCE_METADATA_HOST") or environ.get("GCE_METADATA_ROOT")
         self._url = (
             f"http://{host or _METADATA}/computeMetadata/v1/instance/service-accounts/"
             "default/token"
         )
-        self._failed = 0
+        self._is_known = False
+        self._is_absent = False
 
     def ask(self) -> AccessToken:
         """Ask for a token.
 
         Raises:
-            StorageError: There is none; transient while the service may only be late.
+            StorageError: There is none; transient while the service may only be late,
+                and once it has answered.
         """
-        if self._failed >= _TRIES:
+        if self._is_absent:
             raise StorageError(NO_CREDENTIALS)
         request = Request(
             method="GET",
@@ -148,17 +164,24 @@ class MachineIdentity:
         try:
             response = self._client.send(request)
         except StorageError as error:
-            self._failed += 1
-            is_late = self._failed < _TRIES
-            raise StorageError(NO_CREDENTIALS, transient=is_late) from error
+            raise self._unanswered(error) from error
         name, flavor = _FLAVOR
         if response.status == HTTPStatus.NOT_FOUND or (
             response.headers.get(name, "") != flavor
         ):
             response.close()
-            self._failed = _TRIES
+            self._is_absent = True
             raise StorageError(NO_CREDENTIALS)
+        self._is_known = True
         return read_token(response, _DIALECT, _SENSELESS)
+
+    def _unanswered(self, error: StorageError) -> StorageError:
+        """Return what it means that nobody answers."""
+        if self._is_known:
+            return StorageError(_SILENT, transient=True)
+        is_late = error.transient and self._lateness.is_late()
+        self._is_absent = not is_late
+        return StorageError(NO_CREDENTIALS, transient=is_late)
 
 
 def _sign(text: bytes, key: str) -> bytes:

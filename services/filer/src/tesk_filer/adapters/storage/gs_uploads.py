@@ -10,6 +10,7 @@ import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
 
@@ -33,6 +34,10 @@ _RESUME_INCOMPLETE = 308
 _BINARY: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/octet-stream"}
 )
+
+
+class _SessionEndedError(StorageError):
+    """The service does not know the session any more."""
 
 
 class ResumableUpload:
@@ -73,7 +78,10 @@ class ResumableUpload:
             HaltedError: The transfer was stopped.
         """
         while True:
-            result = self._retry(self._proceed)
+            try:
+                result = self._retry(self._proceed)
+            except _SessionEndedError as error:
+                raise StorageError(error.message, transient=True) from error
             if result is not None:
                 return result
 
@@ -125,7 +133,16 @@ class ResumableUpload:
         )
 
     def _outcome(self, response: HttpResponse) -> tuple[int, dict[str, Any] | None]:
-        """Return how many bytes the service has, and the object if it is complete."""
+        """Return how many bytes the service has, and the object if it is complete.
+
+        Source:
+            Cloud Storage, "Resumable uploads", errors: after 404 and 410 the upload
+            begins anew, with another session.
+        """
+        if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+            response.close()
+            message = "the service has given up the upload (HTTP {})"
+            raise _SessionEndedError(message.format(response.status))
         if response.status != _RESUME_INCOMPLETE:
             return self._source.size, parse_json(checked(response))
         last = response.headers.get("Range", "").rpartition("-")[2]

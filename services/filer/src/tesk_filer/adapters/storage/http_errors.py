@@ -10,10 +10,15 @@ from tesk_filer.ports import ChangedError, Part, StorageError
 _TRANSIENT = frozenset(
     {
         HTTPStatus.ACCEPTED,  # e.g. being fetched from tape
-        HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.LOCKED,
+    }
+)
+_LASTING = frozenset(
+    {
+        HTTPStatus.NOT_IMPLEMENTED,
+        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+        HTTPStatus.INSUFFICIENT_STORAGE,
     }
 )
 _THROTTLED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
@@ -26,6 +31,7 @@ _HINTS = {
     HTTPStatus.CONFLICT: "; the folder above it may not exist",
     HTTPStatus.METHOD_NOT_ALLOWED: "; the server takes no files there",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "; the server takes no file as large",
+    HTTPStatus.INSUFFICIENT_STORAGE: "; no space is left there, or a quota is used up",
 }
 _DIGITS = 18  # of a length; more than any file has
 _MAX_REASON = 100  # characters of the reason phrase
@@ -59,8 +65,11 @@ def check_file(response: Any, *, part: Part | None = None) -> None:
         first = response.headers.get("Content-Range", "").lower().split("-")[0]
         if first == f"bytes {part.start}":
             return
-    elif code == HTTPStatus.PRECONDITION_FAILED:
-        raise ChangedError("changed while it was read (HTTP 412)")
+    elif code == HTTPStatus.PRECONDITION_FAILED or (
+        # It is shorter than it was: the part was one of it.
+        part and code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
+    ):
+        raise ChangedError(f"changed while it was read (HTTP {code})")
     elif code in (HTTPStatus.OK, HTTPStatus.NON_AUTHORITATIVE_INFORMATION):
         length_of(response)
         return
@@ -137,17 +146,27 @@ def _error_of(response: Any, *, brings: str = ", not the file") -> HttpError:
     }
     what = known.get(HTTPStatus(code), reason) if code in set(HTTPStatus) else reason
     hint = next((hint for status, hint in _HINTS.items() if status == code), "")
-    transient = code in _TRANSIENT or code >= HTTPStatus.INTERNAL_SERVER_ERROR
     if code < HTTPStatus.BAD_REQUEST:
         what = f'the server answers "{what}"'
         hint = hint or brings
     return HttpError(
         code,
         f"{what} (HTTP {code}){hint}",
-        transient=transient and code != HTTPStatus.NOT_IMPLEMENTED,
+        transient=code in _TRANSIENT or may_pass(code),
         retry_after=retry_after_of(response),
         throttled=code in _THROTTLED,
     )
+
+
+def may_pass(status: int) -> bool:
+    """Tell whether what a service refuses so may succeed later.
+
+    Source:
+        RFC 9110, 15.5.9 and 15.6; RFC 6585, 4; RFC 4918, 11.5 (507: a person must act).
+    """
+    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS):
+        return True
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _LASTING
 
 
 def retry_after_of(response: Any) -> timedelta | None:

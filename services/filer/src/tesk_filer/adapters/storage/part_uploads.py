@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from datetime import timedelta
 from functools import partial
+from typing import TypeVar
 
 from tesk_filer.adapters.storage.http_bodies import FileBody
 from tesk_filer.ports import Advance, HaltedError, Part, Source
@@ -15,6 +16,8 @@ from tesk_filer.usecases.retry import Retry
 _TRIES = 4  # of each part
 _BACKOFF = timedelta(seconds=0.5)
 _MAX_BACKOFF = timedelta(seconds=8)
+
+T = TypeVar("T")
 
 SendPart = Callable[[Part, FileBody], None]
 """Sends a part, whose bytes are those of the body."""
@@ -68,6 +71,15 @@ class PartSender:
                 # What stopped the others, and not that they were stopped.
                 raise self._failure from None
             raise
+
+    def finish(self, request: Callable[[], T]) -> T:
+        """Make the request that makes a file of the parts, tried as often as each.
+
+        Raises:
+            StorageError: It fails.
+            HaltedError: The transfer was stopped.
+        """
+        return self._retry(request)
 
     def _send_or_stop(self, send: SendPart, part: Part) -> None:
         """Send a part; if that fails, the others stop soon."""

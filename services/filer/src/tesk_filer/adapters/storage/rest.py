@@ -11,7 +11,7 @@ from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
 
 from tesk_filer.adapters.storage.http_bodies import BytesBody
-from tesk_filer.adapters.storage.http_errors import retry_after_of
+from tesk_filer.adapters.storage.http_errors import may_pass, retry_after_of
 from tesk_filer.adapters.storage.http_exchange import Body
 from tesk_filer.adapters.storage.http_parts import whole_file
 from tesk_filer.adapters.storage.http_pool import HttpPool, HttpRequest, Origin
@@ -91,7 +91,7 @@ class Dialect:
         )
         error = ServiceError(
             (text or f"{self.name} refuses ({{code}})").replace("{code}", shown),
-            transient=code in self.transient or _may_pass(status),
+            transient=code in self.transient or may_pass(status),
             retry_after=retry_after_of(response),
             throttled=throttled,
         )
@@ -99,16 +99,6 @@ class Dialect:
         is_of_bucket = code in self.of_bucket
         error.is_absent = status == HTTPStatus.NOT_FOUND and not is_of_bucket
         return error
-
-
-def _may_pass(status: int) -> bool:
-    if status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS):
-        return True
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in (
-        HTTPStatus.NOT_IMPLEMENTED,
-        HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
-        HTTPStatus.INSUFFICIENT_STORAGE,
-    )
 
 
 class RestClient:

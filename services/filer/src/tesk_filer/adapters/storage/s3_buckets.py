@@ -10,6 +10,7 @@ from tesk_filer.adapters.storage import s3
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.s3_endpoints import is_directory_bucket
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.domain.checks import WriteFound
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.ports import (
     Advance,
@@ -30,6 +31,9 @@ class S3Client(Storage, Protocol):
 
     def remove(self, location: Location) -> None:
         """Remove an object; nothing happens if it does not exist."""
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,10 @@ class S3Buckets:
     def remove(self, location: Location) -> None:
         """See ``usecases.checks.Removes``."""
         self._of(location).remove(location)
+
+    def check_write(self, location: Location) -> WriteFound:
+        """See ``usecases.checks.ChecksWrites``."""
+        return self._of(location).check_write(location)
 
     def make_directory(self, location: Location) -> None:
         """See ``Storage``; there are none."""

@@ -7,8 +7,9 @@ Source:
 
 import base64
 import binascii
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tesk_filer.ports import Checksums
 
@@ -25,6 +26,16 @@ def md5_of_etag(etag: str, headers: Mapping[str, str]) -> str:
         or "x-amz-server-side-encryption-customer-algorithm" in headers
     )
     return "" if found is None or is_other else found[1]
+
+
+def etag_of_parts(etags: Iterable[str]) -> str:
+    """Return the ETag of an object whose parts have these; "" if they do not tell it."""
+    digests = [_MD5.fullmatch(etag) for etag in etags]
+    found = [bytes.fromhex(digest[1]) for digest in digests if digest]
+    if not found or len(found) < len(digests):
+        return ""
+    joined = hashlib.md5(b"".join(found), usedforsecurity=False)
+    return f"{joined.hexdigest()}-{len(found)}"
 
 
 def read_checksums(headers: Mapping[str, str]) -> Checksums:

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from tesk_filer.adapters.storage.access_tokens import within_deadline
-from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint
 from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
@@ -157,17 +156,16 @@ class AwsEnvironment:
         return keys
 
     def _found_keys(self) -> S3Keys:
-        from botocore.exceptions import (  # noqa: PLC0415 - see the module
-            BotoCoreError,
-            HTTPClientError,
-        )
-
         try:
             frozen = within_deadline(self._ask_library)
-        except HTTPClientError as error:
-            raise explain_connection(error) from error
-        except BotoCoreError as error:
-            raise StorageError(f"{NO_KEYS} ({type(error).__name__})") from error
+        except StorageError:
+            raise
+        except Exception as error:
+            from tesk_filer.adapters.storage.s3_identity_errors import (  # noqa: PLC0415 - see the module
+                explain_no_keys,
+            )
+
+            raise explain_no_keys(error) from error
         if frozen is None or not frozen.access_key:
             raise StorageError(NO_KEYS)
         return S3Keys(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
 
+from tesk_filer.adapters.storage.http_errors import may_pass
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.objects import RefusedError
 from tesk_filer.adapters.storage.s3_messages import parse_error
@@ -102,7 +103,7 @@ def explain(refusal: Refusal) -> StorageError:
     return S3RefusedError(
         text.replace("{code}", excerpt(code, _MAX_CODE)),
         code=code,
-        transient=throttled or status >= 500 or code in _TRANSIENT,  # noqa: PLR2004 - HTTP
+        transient=throttled or may_pass(status) or code in _TRANSIENT,
         throttled=throttled,
         retry_after=_retry_after(refusal.headers),
     )

@@ -12,7 +12,7 @@ from functools import partial
 
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.part_uploads import PartSender, split
-from tesk_filer.adapters.storage.s3_checksums import md5_of_etag
+from tesk_filer.adapters.storage.s3_checksums import etag_of_parts, md5_of_etag
 from tesk_filer.adapters.storage.s3_errors import S3RefusedError
 from tesk_filer.adapters.storage.s3_messages import (
     format_parts,
@@ -159,6 +159,33 @@ class _PartsUpload:
         self._etags[part] = _send_verified(self._requests, put, body)
 
     def _complete(self) -> str:
+        """Make an object of the parts; a try that was not answered may have done so."""
+        try:
+            return self._sender.finish(self._join)
+        except S3RefusedError as error:
+            if error.code == "NoSuchUpload":
+                return self._made_object()
+            raise
+
+    def _made_object(self) -> str:
+        """Return the ETag of the object, if it is made of the parts that were sent.
+
+        Raises:
+            StorageError: It is not, or may not be.
+        """
+        try:
+            headers, _ = self._requests.call(replace(self._request, method="HEAD"))
+        except S3RefusedError as error:
+            if not error.is_absent:
+                raise
+            headers = {}
+        etag, own = headers.get("etag", ""), etag_of_parts(self._etags.values())
+        if not own or etag.strip('"') != own:
+            message = "S3 has lost its parts before they were joined"
+            raise StorageError(message, transient=True)
+        return etag
+
+    def _join(self) -> str:
         content = format_parts(list(self._etags.values()))
         complete = replace(
             self._request,

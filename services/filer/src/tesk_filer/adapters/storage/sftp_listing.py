@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from tesk_filer.adapters.storage.sftp_connection import explain_status
 from tesk_filer.adapters.storage.sftp_protocol import (
     Attributes,
     Kind,
@@ -103,8 +104,12 @@ def _add(
     if found.is_link or found.mode is None:
         try:
             target = stat_of(session, f"{folder.rstrip('/')}/{name}")
-        except SftpError:
-            target = None
+        except SftpError as error:
+            reason = explain_status(error)
+            message = (
+                f"holds the link {shown}, which cannot be followed: {reason.message}"
+            )
+            raise StorageError(message, transient=reason.transient) from error
         if target is None:
             listed.notes.append(f"{shown} is a link to nothing, left out")
             return

@@ -1,0 +1,71 @@
+"""Why AWS gives the filer no keys; imports botocore, as ``s3_environment`` explains.
+
+Source:
+    AWS STS, "AssumeRoleWithWebIdentity" and "Common Errors"; EKS, "Pod identities"; the
+    exceptions of botocore.
+"""
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,  # noqa: A004 - botocore's
+    CredentialRetrievalError,
+    HTTPClientError,
+    MetadataRetrievalError,
+)
+
+from tesk_filer.adapters.storage.http_errors import may_pass
+from tesk_filer.adapters.storage.network import explain_connection
+from tesk_filer.adapters.storage.s3_environment import NO_KEYS
+from tesk_filer.domain.redaction import excerpt
+from tesk_filer.ports import StorageError
+
+_REFUSED = (
+    "AWS gives the filer no keys ({code}); check the role of its ServiceAccount or "
+    "machine, and whom the role trusts"
+)
+_SILENT = "the service that gives the filer its keys of AWS does not answer"
+_UNREADABLE = (
+    "a file that the filer's environment names for AWS cannot be read ({reason}); check "
+    "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+)
+_PASSING = frozenset({"IDPCommunicationError", "Throttling", "ThrottlingException"})
+_AGENT = "container-role"  # botocore's name for the agent of a pod
+_STATUS = re.compile(r"non 200 response (\d{3})")
+_MAX_CODE = 100
+
+
+def explain_no_keys(error: Exception) -> StorageError:
+    """Return what it means that botocore finds no keys."""
+    if isinstance(error, ClientError):
+        return _of_service(error)
+    if isinstance(error, HTTPClientError | ConnectionError):
+        return explain_connection(error)
+    if isinstance(error, MetadataRetrievalError) or (
+        isinstance(error, CredentialRetrievalError)
+        and error.kwargs.get("provider") == _AGENT
+    ):
+        return _of_agent(error)
+    if isinstance(error, OSError):
+        return StorageError(_UNREADABLE.format(reason=error.strerror))
+    return StorageError(f"{NO_KEYS} ({type(error).__name__})")
+
+
+def _of_service(error: ClientError) -> StorageError:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    code = str(error.response.get("Error", {}).get("Code", "")) or str(status)
+    return StorageError(
+        _REFUSED.format(code=excerpt(code, _MAX_CODE)),
+        transient=code in _PASSING or may_pass(status),
+    )
+
+
+def _of_agent(error: BotoCoreError) -> StorageError:
+    """Tell what the agent of a pod, or the service of a machine, says or does not say."""
+    status = _STATUS.search(str(error))
+    if status is None:
+        return StorageError(_SILENT, transient=True)
+    code = int(status[1])
+    return StorageError(_REFUSED.format(code=f"HTTP {code}"), transient=may_pass(code))
