@@ -1,7 +1,9 @@
 """Node objects that no machine stands behind, and the leases that keep them ready."""
 
 import threading
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -16,19 +18,19 @@ LABEL = "tesk.example.org/simulated"
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _RENEW_SECONDS = 10.0
 _LEASE_SECONDS = 40
+_AT_ONCE = 8  # renewals; a slow API server must not make the last one late
+_LATE_SECONDS = 30.0  # after which the cluster may have given up a node
 _CONDITIONS = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 
 def node_object(name: str, owner: str, *, address: str, port: int, pods: int) -> Object:
     """Return a node that is ready; only pods that tolerate its taint come."""
-    now = _now("seconds")
     room = {
         "cpu": "4096",
         "memory": "16Ti",
         "ephemeral-storage": "64Ti",
         "pods": str(pods),
     }
-    states = dict.fromkeys(_CONDITIONS, "False") | {"Ready": "True"}
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -47,16 +49,7 @@ def node_object(name: str, owner: str, *, address: str, port: int, pods: int) ->
             "capacity": room,
             "addresses": [{"type": "InternalIP", "address": address}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
-            "conditions": [
-                {
-                    "type": kind,
-                    "status": status,
-                    "reason": "Simulated",
-                    "lastHeartbeatTime": now,
-                    "lastTransitionTime": now,
-                }
-                for kind, status in states.items()
-            ],
+            "conditions": _conditions(),
             "nodeInfo": dict.fromkeys(_NODE_INFO, "simulated"),
         },
     }
@@ -83,6 +76,7 @@ class Heartbeats:
         self._kube = kube
         self._names = names
         self._closed = threading.Event()
+        self._renewed = dict.fromkeys(names, 0.0)
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -104,18 +98,40 @@ class Heartbeats:
                 self._kube.call("DELETE", f"{_LEASES}/{name}")
 
     def _run(self) -> None:
-        pause = _RENEW_SECONDS / len(self._names)
-        while not self._closed.is_set():
-            for name in self._names:
-                if self._closed.wait(pause):
-                    return
-                with suppress(ApiException, HTTPError):  # the next one will do
-                    self._kube.call(
-                        "PATCH",
-                        f"{_LEASES}/{name}",
-                        body={"spec": _lease(name)},
-                        content_type="application/merge-patch+json",
-                    )
+        self._renewed = dict.fromkeys(self._names, time.monotonic())
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while not self._closed.wait(_RENEW_SECONDS):
+                list(pool.map(self._renew, self._names))
+
+    def _renew(self, name: str) -> None:
+        """Renew a lease; after a late one tell that the node is ready, as kubelets do."""
+        was_late = time.monotonic() - self._renewed[name] > _LATE_SECONDS
+        with suppress(ApiException, HTTPError):  # the next one will do
+            self._patch(f"{_LEASES}/{name}", {"spec": _lease(name)})
+            if was_late:
+                path = f"/api/v1/nodes/{name}/status"
+                self._patch(path, {"status": {"conditions": _conditions()}})
+            self._renewed[name] = time.monotonic()
+
+    def _patch(self, path: str, body: Object) -> None:
+        self._kube.call(
+            "PATCH", path, body=body, content_type="application/merge-patch+json"
+        )
+
+
+def _conditions() -> list[Object]:
+    now = _now("seconds")
+    states = dict.fromkeys(_CONDITIONS, "False") | {"Ready": "True"}
+    return [
+        {
+            "type": kind,
+            "status": status,
+            "reason": "Simulated",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
+        for kind, status in states.items()
+    ]
 
 
 def _lease(name: str) -> Object:
