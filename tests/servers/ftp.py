@@ -62,6 +62,7 @@ class FtpKind:
         refuses_dots: No name may begin with a dot.
         keeps_files: What is there cannot be written again.
         is_full: Nothing can be written.
+        cannot_open: Directories are listed as if they were empty, as by vsftpd.
         permissions: Of pyftpdlib; all by default.
         tls: When TLS is spoken.
         wants_reuse: Data connections must resume the session of the control connection.
@@ -74,6 +75,7 @@ class FtpKind:
     refuses_dots: bool = False
     keeps_files: bool = False
     is_full: bool = False
+    cannot_open: bool = False
     permissions: str = "elradfmwMT"
     tls: Literal["never", "asked", "first"] = "never"
     wants_reuse: bool = False
@@ -239,8 +241,13 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
             return self.push_dtp_data(b"", cmd="MLSD")
         return super().ftp_MLSD(path)
 
+    def respond(self, resp: str, logfun: Any = None) -> None:
+        if self.kind.cannot_open and resp.startswith("226"):
+            resp = "226 Transfer done (but failed to open directory)."
+        super().respond(resp, *([logfun] if logfun else []))
+
     def ftp_NLST(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib
-        if self._matches_nothing(path):
+        if self.kind.cannot_open or self._matches_nothing(path):
             return self.push_dtp_data(b"", cmd="NLST")
         return super().ftp_NLST(path)
 

@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from botocore.exceptions import CredentialRetrievalError
 
 from servers.scripted import Script, answer, scripted_server
 from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
+from tesk_filer.adapters.storage.s3_identity_errors import explain_no_keys
 from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
 
@@ -250,6 +252,49 @@ def test_a_token_that_is_not_there_is_named(
             found.keys()
 
     assert not caught.value.transient
+
+
+def test_keys_that_cannot_be_renewed_for_the_moment_are_used_on(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    soon = given("A", timedelta(minutes=2))
+    with scripted_server(sts(soon), answer(503), sts(given("B"))) as script:
+        found = as_service_account(monkeypatch, script, tmp_path, seconds)
+        assert found.keys() == want("A")
+        seconds.now += 1
+
+        assert [found.keys() for _ in range(10)] == [want("A")] * 10
+        assert len(script.requests) == 2
+        seconds.now += 10
+        assert found.keys() == want("B")
+
+
+def test_the_service_of_a_machine_may_be_late_but_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
+    found = environment(
+        monkeypatch,
+        seconds,
+        AWS_EC2_METADATA_DISABLED="false",
+        AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:1",
+    )
+    transient: list[bool] = []
+
+    for now in (0, 9, 10):
+        seconds.now = now
+        with pytest.raises(StorageError, match="no credentials for S3") as caught:
+            found.keys()
+        transient.append(caught.value.transient)
+
+    assert transient == [True, True, False]
+
+
+def test_a_machine_whose_service_does_not_renew_its_keys_is_asked_again() -> None:
+    # botocore says so when the service is busy: it asks minutes before the end of keys.
+    untold = CredentialRetrievalError(provider="iam-role", error_msg="no access_key")
+
+    assert explain_no_keys(untold).transient
 
 
 AGENTS = {"it refuses": (answer(403), False), "it is away": (b"", True)}

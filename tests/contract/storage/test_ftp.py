@@ -233,6 +233,20 @@ def test_a_drop_box_gets_the_file_and_nothing_else(
     assert sum(moved) == 2 * len(b"content")
 
 
+def test_a_directory_that_a_server_cannot_open_is_not_taken_for_an_empty_one(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "d").mkdir()
+    kind = FtpKind(cannot_open=True, without=frozenset({"MLSD", "MLST"}))
+    with ftp_server(tmp_path, kind) as server:
+        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
+
+        with pytest.raises(StorageError, match=r"access denied.*226"):
+            Place(storage, "").list(f"{server.url}/d")
+
+        storage.close()
+
+
 def test_a_server_without_room_is_not_asked_again(tmp_path: Path) -> None:
     with ftp_server(tmp_path, FtpKind(is_full=True)) as server:
         storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)

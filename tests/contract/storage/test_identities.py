@@ -2,7 +2,8 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from google.auth import jwt
 
 from contract.storage.clouds import open_azure, open_gs
 from contract.storage.places import Place
+from files.certificates import Authority
 from servers.azure import Blob, BlobFiles, azure_server
 from servers.gcs_faults import GcsFaults, account_key, gcs_faults
 from servers.identities import TOKEN, Identities, identity_server
@@ -231,7 +233,7 @@ def test_a_metadata_service_that_has_answered_may_always_come_back(
 
 
 def test_the_service_of_an_azure_machine_may_be_late_but_not_for_ever() -> None:
-    seconds = iter([0.0, 0.0, 1.0, 1.0, 11.0])
+    seconds = iter([0.0, 1.0, 11.0])
     tokens = AzureTokens(
         open_metadata_client(),
         {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"},
@@ -245,6 +247,69 @@ def test_the_service_of_an_azure_machine_may_be_late_but_not_for_ever() -> None:
         transient.append(caught.value.transient)
 
     assert transient == [True, True, False, False]
+
+
+WORKLOADS = "projects/1/locations/global/workloadIdentityPools"
+WORKFORCE = "locations/global/workforcePools"
+
+
+@pytest.fixture
+def federated(
+    identities: Identities, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], dict[str, str]]:
+    """Return what makes the environment one of another cloud."""
+
+    def make(pools: str) -> dict[str, str]:
+        (tmp_path / "token").write_text("of-another-cloud")
+        document = {
+            "type": "external_account",
+            "audience": f"//iam.googleapis.com/{pools}/p/providers/q",
+            "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+            "token_url": f"http://{identities.address}/sts",
+            "credential_source": {"file": str(tmp_path / "token")},
+        }
+        file = tmp_path / "federated.json"
+        file.write_text(json.dumps(document))
+        # google-auth reads it itself.
+        monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(file))
+        return {"GOOGLE_APPLICATION_CREDENTIALS": str(file)}
+
+    return make
+
+
+BUSY = {"a failure": 503, "too many requests": 429}
+
+
+@pytest.mark.parametrize("status", BUSY.values(), ids=BUSY)
+@pytest.mark.parametrize("pools", [WORKLOADS, WORKFORCE])
+def test_a_federated_identity_is_asked_for_again_after(
+    google: GcsFaults,
+    identities: Identities,
+    federated: Callable[[str], dict[str, str]],
+    pools: str,
+    status: int,
+) -> None:
+    environ = federated(pools)
+    identities.refusals = [(status, {"error": "unavailable"})] * 20
+    storage = open_gs(GcsAccount(endpoint=google.url), environ=environ)
+    with closing(storage):
+        asked: list[int] = []
+        for _ in range(2):
+            with pytest.raises(StorageError) as caught:
+                Place(storage, "").get("gs://bucket/a")
+            assert caught.value.transient
+            asked.append(len(identities.asked))
+
+    assert asked[1] > asked[0]
+
+
+def test_a_federated_identity_signs(
+    google: GcsFaults,
+    federated: Callable[[str], dict[str, str]],
+) -> None:
+    get_google(google, federated(WORKFORCE), times=2)
+
+    assert set(google.authorizations) == {f"Bearer {TOKEN}"}
 
 
 def test_a_refusal_of_google_is_a_lasting_error(
@@ -348,6 +413,42 @@ def test_a_managed_identity_is_refused_by(
         get_azure(azure, host)
 
     assert caught.value.transient is transient
+
+
+def test_a_service_of_identities_that_the_environment_names_may_come_back(
+    azure: BlobFiles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {"IDENTITY_ENDPOINT": "http://127.0.0.1:1", "IDENTITY_HEADER": "x"}
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)  # the library reads them itself
+
+    with pytest.raises(StorageError, match="in time") as caught:
+        get_azure(azure, environ)
+
+    assert caught.value.transient
+
+
+def test_a_certificate_that_is_of_no_use_is_a_lasting_error(
+    azure: BlobFiles,
+    authority: Authority,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = authority.issue("127.0.0.1")  # its key is not of RSA
+    both = tmp_path / "both.pem"
+    both.write_bytes(pair.key.read_bytes() + pair.certificate.read_bytes())
+    environ = {
+        "AZURE_TENANT_ID": "tenant",
+        "AZURE_CLIENT_ID": "client",
+        "AZURE_CLIENT_CERTIFICATE_PATH": str(both),
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(StorageError, match="no credentials for Azure") as caught:
+        get_azure(azure, environ)
+
+    assert not caught.value.transient
 
 
 def test_a_service_that_answers_no_token_is_a_lasting_error(

@@ -370,16 +370,6 @@ FAILURES = {
         *[answer(200, etag='"p"')] * 2,
         *[answer(200, error("InternalError", Message="later"))] * 4,
     ],
-    "they are lost": [
-        *(PART, PART),
-        answer(404, error("NoSuchUpload")),
-        answer(404),
-    ],
-    "an object of other parts is there": [
-        *(PART, PART),
-        answer(404, error("NoSuchUpload")),
-        b'HTTP/1.1 200 OK\r\netag: "0-2"\r\ncontent-length: 1\r\n\r\n',
-    ],
 }
 
 
@@ -393,3 +383,25 @@ def test_an_upload_that_fails_is_removed(answers: list[bytes]) -> None:
         place.put("s3://bucket/a", bytes(LARGE))
 
     assert methods(script)[-1] == "DELETE uploadId=u"
+
+
+LOST = {
+    "nothing is there": answer(404),
+    "what is there may not be read": answer(403),
+    "other parts are there": answer(200, etag=f'"{"0" * 32}-2"').replace(
+        b"content-length: 0", b"content-length: 1"
+    ),
+}
+
+
+@pytest.mark.parametrize("there", LOST.values(), ids=LOST)
+def test_parts_that_are_lost_may_be_sent_again(there: bytes) -> None:
+    lost = answer(404, error("NoSuchUpload"))
+    with (
+        scripted_server(answer(200, PARTS_ID), PART, PART, lost, there) as script,
+        opened(at(script)) as place,
+        pytest.raises(StorageError, match="lost its parts") as caught,
+    ):
+        place.put("s3://bucket/a", bytes(LARGE))
+
+    assert caught.value.transient

@@ -66,17 +66,13 @@ class Transfer:
             ended.set()
             self.transfers.finish(self.conclude(result))
         except HaltedError:
-            return ExitCode.FAILED if refusals else ExitCode.STOPPED
+            return _code_of(refusals[0]) if refusals else ExitCode.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:
             self.warn(f"the scheduler is unavailable: {error.message}")
             return ExitCode.TEMPORARY_FAILURE
-        except PermissionDeniedError as error:
-            # The key of the tokens was changed: a new attempt has a new token.
-            self.warn(f"the scheduler refuses this transfer: {error.message}")
-            return ExitCode.TEMPORARY_FAILURE
         except TeskError as error:
             self.warn(f"the scheduler refuses this transfer: {error.message}")
-            return ExitCode.FAILED
+            return _code_of(error)
         finally:
             ended.set()
         return _exit_code(result)
@@ -92,6 +88,13 @@ class Transfer:
                 refusals.append(error)
                 self.halt.set()
                 return
+
+
+def _code_of(refusal: TeskError) -> ExitCode:
+    """Return the exit code of a transfer that the scheduler refuses."""
+    # The key of the tokens was changed: a new attempt has a new token.
+    has_old_token = isinstance(refusal, PermissionDeniedError)
+    return ExitCode.TEMPORARY_FAILURE if has_old_token else ExitCode.FAILED
 
 
 def _exit_code(result: TransferResult) -> ExitCode:

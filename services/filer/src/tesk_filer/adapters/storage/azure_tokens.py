@@ -30,17 +30,15 @@ from tesk_filer.adapters.storage.rest import Dialect, Request, RestClient
 from tesk_filer.ports import StorageError
 
 _RESOURCE = "https://storage.azure.com/"
-_SCOPE = f"{_RESOURCE}.default"
+SCOPE = f"{_RESOURCE}.default"
+"""That tokens are asked for."""
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _AUTHORITY = "https://login.microsoftonline.com"
 _MACHINE = "http://169.254.169.254"
 _EARLY = timedelta(minutes=5)
 _NO_LIBRARY = "azure-identity is not installed; install tesk-filer with its extra azure"
-_NO_IDENTITY = (
-    "no credentials for Azure; give the filer a key or a shared access signature, or an "
-    "identity of the cloud (workload identity, AZURE_CLIENT_ID, …)"
-)
-_LATE = "Azure gives no token to the filer in time"
+LATE = "Azure gives no token to the filer in time"
+"""What to say of a service that may answer later."""
 _SENSELESS = "Azure answers what is no token; check AZURE_AUTHORITY_HOST"
 # What the metadata services of other clouds answer there.
 _OF_OTHERS = frozenset(
@@ -124,7 +122,9 @@ class AzureTokens:
                 "client_assertion": assertion,
             }
             return self._of_application(fields, _WORKLOAD)
-        return self._of_machine() or self._of_library()
+        token = self._of_machine()
+        # Of a machine whose service is late nothing is known yet.
+        return token or self._of_library(is_late=self._is_machine is None)
 
     def _of_application(
         self, proof: Mapping[str, str], dialect: Dialect
@@ -133,7 +133,7 @@ class AzureTokens:
         fields = {
             "grant_type": "client_credentials",
             "client_id": self._value("AZURE_CLIENT_ID"),
-            "scope": _SCOPE,
+            "scope": SCOPE,
             **proof,
         }
         authority = self._value("AZURE_AUTHORITY_HOST") or _AUTHORITY
@@ -170,20 +170,35 @@ class AzureTokens:
             return None
         if response.status == HTTPStatus.GONE:  # it is being updated
             response.close()
-            raise StorageError(_LATE, transient=True)
+            raise StorageError(LATE, transient=True)
         return read_token(response, _MANAGED, _SENSELESS)
 
-    def _of_library(self) -> AccessToken:
+    def _of_library(self, *, is_late: bool = False) -> AccessToken:
         try:
-            self._library = self._library or _open_library(self._client.timeout)
+            self._library = self._library or self._open_library()
             return within_deadline(self._library)
         except StorageError as error:
             if error.transient:
                 raise
-            if self._is_machine is None and self._lateness.is_late():
+            if is_late:
                 raise StorageError(error.message, transient=True) from error
             self._absent = error  # each search takes its time
             raise
+
+    def _open_library(self) -> Callable[[], AccessToken]:
+        try:
+            from tesk_filer.adapters.storage.azure_library import (  # noqa: PLC0415 - see the module
+                LibraryIdentity,
+            )
+        except ImportError as error:
+            raise StorageError(_NO_LIBRARY) from error
+        has_endpoint = self._value("IDENTITY_ENDPOINT") or self._value("MSI_ENDPOINT")
+        identity = LibraryIdentity(
+            self._client.timeout,
+            has_endpoint=bool(has_endpoint),
+            client_id=self._value("AZURE_CLIENT_ID"),
+        )
+        return identity.ask
 
     def _value(self, name: str) -> str:
         return self._environ.get(name, "")
@@ -197,33 +212,3 @@ def _read_assertion(file: str) -> str:
             "the token of its workload identity cannot be read "
             "(AZURE_FEDERATED_TOKEN_FILE)"
         ) from error
-
-
-def _open_library(timeout: tuple[float, float]) -> Callable[[], AccessToken]:
-    """Return what asks the library, which knows every identity but those above."""
-    try:
-        from azure.core.exceptions import (  # noqa: PLC0415 - see the module
-            AzureError,
-            ClientAuthenticationError,
-        )
-        from azure.identity import (  # noqa: PLC0415
-            CredentialUnavailableError,
-            DefaultAzureCredential,
-        )
-    except ImportError as error:
-        raise StorageError(_NO_LIBRARY) from error
-
-    connect, read = timeout
-    credential = DefaultAzureCredential(connection_timeout=connect, read_timeout=read)
-
-    def ask() -> AccessToken:
-        try:
-            found = credential.get_token(_SCOPE)
-        except (CredentialUnavailableError, ClientAuthenticationError) as error:
-            # It tells of every identity that was tried.
-            raise StorageError(_NO_IDENTITY) from error
-        except AzureError as error:
-            raise StorageError(_LATE, transient=True) from error
-        return AccessToken(str(found.token), float(found.expires_on))
-
-    return ask

@@ -148,7 +148,7 @@ def _line_of(error: UnicodeDecodeError) -> str:
     return line.decode(errors="surrogateescape").strip()
 
 
-def reply_code(error: BaseException) -> str:
+def reply_code(error: object) -> str:
     """Return the three digits of a reply."""
     return str(error)[:3]
 

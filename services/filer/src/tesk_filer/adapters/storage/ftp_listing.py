@@ -29,6 +29,8 @@ NO_ACCESS = frozenset({"450", "550", "553"})
 
 # Many servers refuse to list an empty directory, or report its end at once.
 _NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
+# vsftpd sends nothing of what it cannot open, and ends as if it were all.
+_NOT_OPENED = re.compile("failed to open|denied", re.IGNORECASE)
 _MAX_NAMES = 1_000_000  # of one directory
 _MAX_LISTING = 256 * 1024 * 1024  # bytes
 _MAX_LINE = 8192  # bytes
@@ -211,9 +213,10 @@ def _nlst(connection: FtpConnection, command: str) -> set[str]:
     try:
         lines = _lines(connection, command)
     except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply) as error:
-        if reply_code(error) in _NOTHING_LISTED:
-            return set()
-        raise
+        if reply_code(error) not in _NOTHING_LISTED:
+            raise
+        _check_opened(str(error))
+        return set()
     return {line.rstrip("/").rpartition("/")[2] for line in lines}
 
 
@@ -251,12 +254,19 @@ def _lines(connection: FtpConnection, command: str) -> list[str]:
         with connection.transfercmd(command) as data:
             lines = list(_lines_of(data, connection.timeout))
             end_receiving(data)
-        connection.voidresp()
+        _check_opened(connection.voidresp())
     except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
         connection.voidcmd(BINARY)
         raise
     connection.voidcmd(BINARY)  # for SIZE, which text mode refuses
     return lines
+
+
+def _check_opened(reply: str) -> None:
+    """Raise StorageError if the reply to a listing says that there was none."""
+    if _NOT_OPENED.search(reply):
+        message = f"access denied: the server does not list it ({reply_code(reply)})"
+        raise StorageError(message)
 
 
 def _lines_of(data: socket.socket, stall: float | None) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 from tesk_filer.adapters.storage.access_tokens import AccessToken, within_deadline
 from tesk_filer.adapters.storage.gs_keys import NO_CREDENTIALS, SCOPE
 from tesk_filer.adapters.storage.http_bodies import BytesBody
+from tesk_filer.adapters.storage.http_errors import may_pass
 from tesk_filer.adapters.storage.rest import Request, RestClient
 from tesk_filer.ports import StorageError
 
@@ -51,11 +52,12 @@ class LibraryIdentity:
             raise StorageError(_NO_LIBRARY) from error
 
         self._client = client
+        self._may_pass = False  # what the last request met; google-auth does not tell
         try:
             self._credentials = within_deadline(partial(self._find, key))
         except (GoogleAuthError, ValueError, TypeError, AttributeError, KeyError):
             # The exception may quote the file.
-            raise StorageError(NO_CREDENTIALS) from None
+            raise StorageError(NO_CREDENTIALS, transient=self._may_pass) from None
 
     @property
     def quota_project(self) -> str:
@@ -73,13 +75,14 @@ class LibraryIdentity:
         )
 
         credentials = self._credentials
+        self._may_pass = False
         try:
             within_deadline(partial(credentials.refresh, self._send))
         except GoogleAuthError as error:
             raise StorageError(
                 f"Google gives no token to the filer ({type(error).__name__}); check "
                 "its credentials",
-                transient=bool(error.retryable),
+                transient=self._may_pass or bool(error.retryable),
             ) from error
         # It tells the time without a zone.
         ends = credentials.expiry or datetime.now(UTC) + _USUAL
@@ -118,7 +121,9 @@ class LibraryIdentity:
         )
         try:
             response = self._client.send(request)
+            self._may_pass = may_pass(response.status)
             return _Answer(response.status, response.headers, response.read_document())
         except StorageError as error:
+            self._may_pass = error.transient
             make: Any = TransportError  # without types
             raise make(error.message, retryable=error.transient) from error

@@ -14,7 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tesk_filer.adapters.storage.access_tokens import within_deadline
+from tesk_filer.adapters.storage.access_tokens import Lateness, within_deadline
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint
 from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
@@ -27,6 +27,8 @@ NO_KEYS = (
 _DEFAULT_REGION = "us-east-1"  # also what services without regions expect
 # To ask botocore takes a thread, and there is a request for each of many small files.
 _KEPT = timedelta(seconds=1)
+_PAUSE = timedelta(seconds=10)  # in which a service that failed is not asked again
+_TRIES = 3  # of the service of a machine, each with a second; botocore has one
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class AwsEnvironment:
         """
         self._environ = environ
         self._monotonic = monotonic
+        self._lateness = Lateness(monotonic)
         self._kept = _Kept()
         self._lock = threading.Lock()
         self._session: Any = None
@@ -151,8 +154,15 @@ class AwsEnvironment:
             if now < kept.due:
                 return kept.keys
             kept.due = now + _KEPT.total_seconds()  # meanwhile others use what there is
-        kept.keys = keys = self._found_keys()
-        kept.due = self._monotonic() + _KEPT.total_seconds()
+        try:
+            keys, pause = self._found_keys(), _KEPT
+        except StorageError as error:
+            if kept.keys is None or not error.transient:
+                raise
+            # botocore asks for others minutes before their end; AWS tells when it is.
+            keys, pause = kept.keys, _PAUSE
+        kept.keys = keys
+        kept.due = self._monotonic() + pause.total_seconds()
         return keys
 
     def _found_keys(self) -> S3Keys:
@@ -167,7 +177,10 @@ class AwsEnvironment:
 
             raise explain_no_keys(error) from error
         if frozen is None or not frozen.access_key:
-            raise StorageError(NO_KEYS)
+            # The service of a machine may be late; botocore does not tell.
+            has_service = not self._flag("AWS_EC2_METADATA_DISABLED")
+            is_late = has_service and self._lateness.is_late()
+            raise StorageError(NO_KEYS, transient=is_late)
         return S3Keys(
             access_key=frozen.access_key,
             secret_key=frozen.secret_key or "",
@@ -185,4 +198,7 @@ class AwsEnvironment:
         with self._lock:
             if self._session is None:
                 self._session = Session()
+                if "AWS_METADATA_SERVICE_NUM_ATTEMPTS" not in self._environ:
+                    name = "metadata_service_num_attempts"
+                    self._session.set_config_variable(name, _TRIES)
             return self._session

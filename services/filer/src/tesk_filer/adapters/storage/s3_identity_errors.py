@@ -32,7 +32,8 @@ _UNREADABLE = (
     "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
 )
 _PASSING = frozenset({"IDPCommunicationError", "Throttling", "ThrottlingException"})
-_AGENT = "container-role"  # botocore's name for the agent of a pod
+# What botocore calls the agent of a pod, and the service of a machine.
+_ASKED = frozenset({"container-role", "iam-role"})
 _STATUS = re.compile(r"non 200 response (\d{3})")
 _MAX_CODE = 100
 
@@ -45,7 +46,7 @@ def explain_no_keys(error: Exception) -> StorageError:
         return explain_connection(error)
     if isinstance(error, MetadataRetrievalError) or (
         isinstance(error, CredentialRetrievalError)
-        and error.kwargs.get("provider") == _AGENT
+        and error.kwargs.get("provider") in _ASKED
     ):
         return _of_agent(error)
     if isinstance(error, OSError):

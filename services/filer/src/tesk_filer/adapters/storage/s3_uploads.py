@@ -176,9 +176,9 @@ class _PartsUpload:
         try:
             headers, _ = self._requests.call(replace(self._request, method="HEAD"))
         except S3RefusedError as error:
-            if not error.is_absent:
+            if error.transient:
                 raise
-            headers = {}
+            headers = {}  # it is not there, or may be written and not be read
         etag, own = headers.get("etag", ""), etag_of_parts(self._etags.values())
         if not own or etag.strip('"') != own:
             message = "S3 has lost its parts before they were joined"

@@ -1,0 +1,85 @@
+"""Tokens of Azure for identities that only azure-identity knows; imports it.
+
+Its credentials by themselves tell what failed; their chain tells it by words alone.
+"""
+
+from contextlib import suppress
+from typing import Any
+
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.identity import (
+    CredentialUnavailableError,
+    DefaultAzureCredential,
+    EnvironmentCredential,
+    ManagedIdentityCredential,
+)
+
+from tesk_filer.adapters.storage.access_tokens import AccessToken
+from tesk_filer.adapters.storage.azure_tokens import LATE, SCOPE
+from tesk_filer.ports import StorageError
+
+_NO_IDENTITY = (
+    "no credentials for Azure; give the filer a key or a shared access signature, or an "
+    "identity of the cloud (workload identity, AZURE_CLIENT_ID, …)"
+)
+
+
+class LibraryIdentity:
+    """The identity that azure-identity finds in the environment."""
+
+    def __init__(
+        self, timeout: tuple[float, float], *, has_endpoint: bool, client_id: str
+    ) -> None:
+        """Look for it.
+
+        Args:
+            timeout: Seconds to connect, and between two bytes.
+            has_endpoint: The environment names a service of identities.
+            client_id: Of which of them; "": the only one.
+
+        Raises:
+            StorageError: What the environment names is of no use.
+        """
+        connect, read = timeout
+        options: Any = {
+            "connection_timeout": connect,
+            "read_timeout": read,
+            "retry_connect": 1,  # the filer tries again
+        }
+        self._named: list[Any] = []
+        try:
+            self._named.append(EnvironmentCredential(**options))
+            if has_endpoint:
+                of_one = {**options, "client_id": client_id or None}
+                self._named.append(ManagedIdentityCredential(**of_one))
+            self._chain = DefaultAzureCredential(**options)
+        except ValueError as error:  # of a certificate, say
+            raise StorageError(_NO_IDENTITY) from error
+
+    def ask(self) -> AccessToken:
+        """Ask for a token; without a deadline.
+
+        Raises:
+            StorageError: There is none.
+        """
+        try:
+            found = self._find()
+        except ClientAuthenticationError as error:
+            if isinstance(error.__cause__, ServiceRequestError | ServiceResponseError):
+                raise StorageError(LATE, transient=True) from error
+            # It tells of every identity that was tried.
+            raise StorageError(_NO_IDENTITY) from error
+        except AzureError as error:
+            raise StorageError(LATE, transient=True) from error
+        return AccessToken(str(found.token), float(found.expires_on))
+
+    def _find(self) -> Any:
+        for each in self._named:
+            with suppress(CredentialUnavailableError):
+                return each.get_token(SCOPE)
+        return self._chain.get_token(SCOPE)
