@@ -97,6 +97,8 @@ UNTOLD = {
         "Failed to pull image ",
         "exceeded quota",
         "denied the request",
+        "request is too large",
+        "message larger than max",
         "status unknown for quota",
     ),
     "an error between services, or of a service that asks wrongly": (

@@ -22,6 +22,11 @@ NOT_COUNTED = "status unknown for quota: q, resources: pods"
 NO_RIGHT = 'secrets is forbidden: User "u" cannot list resource "secrets"'
 WEBHOOK = 'admission webhook "w.example" denied the request: only signed images'
 SLOW_WEBHOOK = 'failed calling webhook "w.example": context deadline exceeded'
+TOO_LARGE_FOR_ETCD = "etcdserver: request is too large"
+TOO_LARGE_TO_SEND = (
+    "rpc error: code = ResourceExhausted desc = trying to send message larger than max "
+    "(2097178 vs. 2097152)"
+)
 OTHER_UID = "Precondition failed: UID in precondition: a, UID in object meta: b"
 
 ANSWERS: dict[str, tuple[int, str, str, type[KubernetesError]]] = {
@@ -43,6 +48,8 @@ ANSWERS: dict[str, tuple[int, str, str, type[KubernetesError]]] = {
     "malformed": (422, "Invalid", "spec: Invalid value", RefusedError),
     "not understood": (400, "BadRequest", "cannot decode", RefusedError),
     "too large": (413, "RequestEntityTooLarge", "limit is 3145728", RefusedError),
+    "too large for etcd": (500, "", TOO_LARGE_FOR_ETCD, RefusedError),
+    "too large on the way to etcd": (500, "", TOO_LARGE_TO_SEND, RefusedError),
     "no such object": (404, "NotFound", 'pods "a" not found', MissingError),
     "no such resource": (404, "", "404 page not found", RefusedError),
     "too old": (410, "Expired", "too old resource version", ExpiredError),

@@ -5,7 +5,7 @@ only the status is reported.
 
 Source:
     Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apiserver``
-    admission (quota, webhooks).
+    admission (quota, webhooks); etcd, ``ErrRequestTooLarge``.
 """
 
 from collections.abc import Mapping
@@ -38,6 +38,8 @@ _PASSING = frozenset(
 _PASSING_PHRASE = "status unknown for quota"
 # A webhook may refuse with any code; this phrase tells a refusal from a failure.
 _WEBHOOK_REFUSAL = "denied the request"
+# Of etcd, and of the API server's calls to it: the answer is a 500, as of a failure.
+_TOO_LARGE = ("request is too large", "message larger than max")
 
 
 class MissingError(RefusedError):
@@ -86,6 +88,7 @@ def _final_error(code: int, reason: str, message: str) -> KubernetesError | None
         (code == HTTPStatus.GONE, ExpiredError),
         (over_quota, QuotaExceededError),
         (_WEBHOOK_REFUSAL in message, RefusedError),
+        (any(phrase in message for phrase in _TOO_LARGE), RefusedError),
         (passing or _PASSING_PHRASE in message, None),
         (True, RefusedError),
     )

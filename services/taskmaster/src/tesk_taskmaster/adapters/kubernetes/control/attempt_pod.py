@@ -6,7 +6,11 @@ can run again in a new attempt only.
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from tesk_kubernetes.api import JsonObject
+from tesk_model.quantities import format_bytes
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.attempt_jobs import AttemptJobs
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import job_name
@@ -33,7 +37,11 @@ from tesk_taskmaster.domain.step_names import (
     direction_of,
     title_of,
 )
-from tesk_taskmaster.ports import ReportReason
+from tesk_taskmaster.ports import ReportReason, StepFailedError
+
+# Of a Job with all steps: etcd takes requests of 1.5 MiB (its --max-request-bytes), and
+# the cluster adds to what is asked for, as do mounts that images decide about.
+_MOST_BYTES = 1024**2
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,13 +123,13 @@ class AttemptPod:
         return self._objects
 
     def check(self, plan: Plan) -> None:
-        """Check that the pod can be rendered, before anything runs for it.
+        """Check that the pod can be made, before anything runs for it.
 
         Raises:
             StepFailedError: It cannot.
         """
         if self.adopted is None:
-            self._body(plan)
+            _check_size(self._body(plan))
 
     def _body(self, plan: Plan) -> JsonObject:
         """Render the Job; once, if no inspection of an image has changed the plan."""
@@ -137,6 +145,17 @@ class AttemptPod:
             options=self.options,
             context=self.jobs.context,
             anchor_uid=self.jobs.anchor.uid,
+        )
+
+
+def _check_size(body: JsonObject) -> None:
+    size = len(msgspec.json.encode(body))
+    if size > _MOST_BYTES:
+        raise StepFailedError(
+            f"the description of all steps takes {format_bytes(size)}, more than the "
+            f"{format_bytes(_MOST_BYTES)} that one object of the cluster may have: fewer "
+            "outputs or shorter paths make it smaller, and the layout jobs divides it",
+            code=ReasonCode.POD_REFUSED,
         )
 
 

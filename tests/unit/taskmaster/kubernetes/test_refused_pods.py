@@ -1,0 +1,70 @@
+"""Pods of all steps that cannot be made are refused, with the reason, before anything runs."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from taskmasters.attempts import ATTEMPT
+from taskmasters.one_pod import OnePod
+from tesk_kubernetes.api import LIMIT_RANGES
+from tesk_model.reasons import ReasonCode
+from tesk_taskmaster.ports import StepFailedError
+
+
+@pytest.fixture(params=["together", "sequence"])
+def rig(request: pytest.FixtureRequest) -> Iterator[OnePod]:
+    made = OnePod(request.param)
+    with closing(made.runtimes):
+        yield made
+
+
+def limit_disk(rig: OnePod, most: str) -> None:
+    item = {"type": "Container", "max": {"ephemeral-storage": most}}
+    body = {"metadata": {"name": "small"}, "spec": {"limits": [item]}}
+    rig.api.create(LIMIT_RANGES, "tasks", body)
+
+
+def name_many_outputs(rig: OnePod) -> None:
+    first = rig.plan.executors[0]
+    rig.plan = replace(
+        rig.plan,
+        executors=tuple(replace(first, index=at) for at in range(4)),
+        outputs=tuple(f"/w/{'x' * 80}{number}" for number in range(3000)),
+    )
+
+
+TOO_MUCH: dict[str, tuple[Callable[[OnePod], None], str]] = {
+    "the namespace lets a container have less disk": (
+        lambda rig: limit_disk(rig, "50Mi"),
+        (
+            "executors[0]: 10 GiB ephemeral-storage needed, and the LimitRange small of "
+            "the cluster lets a container have 50 MiB"
+        ),
+    ),
+    "one object cannot describe all steps": (
+        name_many_outputs,
+        (
+            "the description of all steps takes 1.2 MiB, more than the 1 MiB that one "
+            "object of the cluster may have: fewer outputs or shorter paths make it "
+            "smaller, and the layout jobs divides it"
+        ),
+    ),
+}
+too_much = pytest.mark.parametrize(("ask", "why"), TOO_MUCH.values(), ids=TOO_MUCH)
+
+
+@too_much
+def test_a_pod_that_cannot_be_made_is_refused_before_anything_runs(
+    rig: OnePod, ask: Callable[[OnePod], None], why: str
+) -> None:
+    ask(rig)
+
+    with pytest.raises(StepFailedError, match=re.escape(why)) as failure:
+        rig.prepare()
+
+    assert failure.value.code == ReasonCode.POD_REFUSED
+    rig.runtime.release(ATTEMPT)
+    assert rig.left() == []
