@@ -1,4 +1,4 @@
-"""Pods of all steps that cannot be made are refused, with the reason, before anything runs."""
+"""Pods of all steps that cannot be made: refused, or Jobs where either would do."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from taskmasters.attempts import ATTEMPT
+from taskmasters.attempts import ATTEMPT, NAME
 from taskmasters.one_pod import OnePod
-from tesk_kubernetes.api import LIMIT_RANGES
+from tesk_kubernetes.api import JOBS, LIMIT_RANGES, VOLUME_CLAIMS
 from tesk_model.reasons import ReasonCode
+from tesk_taskmaster.domain.layouts import Layout
 from tesk_taskmaster.ports import StepFailedError
 
 
@@ -66,5 +67,25 @@ def test_a_pod_that_cannot_be_made_is_refused_before_anything_runs(
         rig.prepare()
 
     assert failure.value.code == ReasonCode.POD_REFUSED
+    rig.runtime.release(ATTEMPT)
+    assert rig.left() == []
+
+
+@too_much
+def test_where_either_layout_would_do_such_a_task_gets_jobs(
+    rig: OnePod, ask: Callable[[OnePod], None], why: str
+) -> None:
+    rig.runtimes.offer = replace(rig.runtimes.offer, layout="auto")
+    rig.runtime = rig.runtimes.open_runtime()
+    ask(rig)
+
+    rig.begin()
+
+    choice = rig.runtime.layout(rig.plan)
+    assert choice is not None
+    assert choice.layout is Layout.JOBS
+    assert choice.why == f"its steps cannot share a pod here: {why}"
+    assert [job["metadata"]["name"] for job in rig.api.all(JOBS)] == [f"{NAME}-in"]
+    assert len(rig.api.all(VOLUME_CLAIMS)) == 1
     rig.runtime.release(ATTEMPT)
     assert rig.left() == []

@@ -3,10 +3,10 @@
 | asked for | and | layout |
 |---|---|---|
 | ``jobs`` | | jobs |
-| ``pod`` | pods cannot be made of the templates, or the volume is too large | refused |
+| ``pod`` | the pod cannot be made, or the volume is too large | refused |
 | ``pod`` | a failure may be repeated, and there are outputs | refused |
 | ``pod`` | else | pod |
-| ``auto`` | pods cannot be made of the templates, or the volume is too large | jobs |
+| ``auto`` | the pod cannot be made, or the volume is too large | jobs |
 | ``auto`` | a failure may be repeated, and there are outputs | jobs |
 | ``auto`` | else | pod |
 
@@ -94,7 +94,7 @@ class LayoutOffer:
         volume: Of pods.
         max_disk: Bytes of the largest volume that is taken from a node; 0: any.
         pod_resources: Pods can have resources as a whole (Kubernetes 1.34).
-        problem: Why no pod can be made of the templates; "": one can.
+        problem: Why no pod can be made of the templates, or of a plan; "": one can.
     """
 
     layout: str = Layout.JOBS

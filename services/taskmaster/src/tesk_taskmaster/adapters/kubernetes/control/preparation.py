@@ -1,10 +1,11 @@
 """Prepares an attempt: its anchor, its layout, and the volume that its steps share.
 
-The layout is chosen once in an attempt. A successor goes on with that of the Jobs that
-it finds, whatever the settings say now.
+The layout is chosen once in an attempt: Jobs, where either would do and the pod cannot
+be made. A successor goes on with that of the Jobs that it finds, whatever the settings
+say now.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import (
@@ -71,14 +72,12 @@ class Preparation:
         )
         pod = None
         if choice.layout is Layout.POD:
-            pod = AttemptPod(
-                jobs=jobs,
-                options=self.layouts.pods,
-                offer=self.layouts.offer,
-                adopted=adopted,
-            )
-            pod.check(plan)
-        else:
+            try:
+                pod = self._pod(plan, jobs, adopted)
+            except StepFailedError as error:
+                choice = self._choose_without_pod(plan, error)
+                jobs = replace(jobs, has_claim=plan.has_volume)
+        if choice.layout is Layout.JOBS:
             check_executors(plan, self.cluster.templates.executor, context=context)
         self._watch_creators(plan, jobs, report_reason)
         is_chosen = self._is_chosen(plan) or choice.layout is Layout.POD
@@ -89,6 +88,30 @@ class Preparation:
             return choose_layout(plan, self.layouts.offer)
         except LayoutError as error:
             raise StepFailedError(str(error), code=ReasonCode.TASK_INVALID) from error
+
+    def _pod(
+        self, plan: Plan, jobs: AttemptJobs, adopted: LayoutChoice | None
+    ) -> AttemptPod:
+        pod = AttemptPod(
+            jobs=jobs,
+            options=self.layouts.pods,
+            offer=self.layouts.offer,
+            adopted=adopted,
+        )
+        pod.check(plan)
+        return pod
+
+    def _choose_without_pod(self, plan: Plan, problem: StepFailedError) -> LayoutChoice:
+        """Return the layout of a plan whose pod cannot be made.
+
+        Raises:
+            StepFailedError: The problem, if a pod was asked for.
+        """
+        offer = replace(self.layouts.offer, problem=str(problem))
+        try:
+            return choose_layout(plan, offer)
+        except LayoutError:
+            raise problem from None
 
     def _is_chosen(self, plan: Plan) -> bool:
         """Tell whether there is a choice that users may want to know of."""
