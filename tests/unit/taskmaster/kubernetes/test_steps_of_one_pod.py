@@ -1,7 +1,6 @@
 """Steps whose containers share a pod: each is seen by its own, in its turn."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,57 +12,33 @@ from taskmasters.pods import (
     GONE,
     Edit,
     containers,
-    happened,
     job_condition,
-    seen,
     status,
 )
+from taskmasters.shared_pods import (
+    CREATING,
+    FAILED,
+    HELD,
+    NO_IMAGE,
+    OUT,
+    PASSED,
+    RUNS,
+    X0,
+    X1,
+    by_order,
+    in_sequence,
+    look,
+    over,
+    together,
+)
 from tesk_kubernetes.api import JsonObject
-from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
-    Observation,
-    Problem,
-    ProblemKind,
     Running,
     Subject,
     Waiting,
 )
-from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 from tesk_taskmaster.domain.termination import INVALID_REPORT
-
-X0 = replace(EXECUTOR, name="executors[0]", container="x0", earlier=("in",))
-X1 = replace(EXECUTOR, container="x1", earlier=("in", "x0"), later=("out",))
-OUT = replace(FILER, container="out", earlier=("in", "x0", "x1"))
-RUNS: JsonObject = {"running": {"startedAt": "2026-11-22T19:18:47Z"}}
-HELD: JsonObject = {"waiting": {"reason": "PodInitializing"}}
-CREATING: JsonObject = {"waiting": {"reason": "ContainerCreating"}}
-NO_IMAGE: JsonObject = {"waiting": {"reason": "ErrImagePull", "message": "not found"}}
-
-
-def over(code: int = 0, **fields: Any) -> JsonObject:
-    return {"terminated": {"exitCode": code, "reason": "Error", **fields}}
-
-
-def look(subject: Subject, *edits: Edit, **overrides: Any) -> Observation:
-    return observe(seen("runs", *edits, subject=subject, **overrides))
-
-
-def together(*states: JsonObject) -> Edit:
-    return containers(dict(zip(("in", "x0", "x1", "out"), states, strict=True)))
-
-
-def in_sequence(*states: JsonObject) -> Edit:
-    *first, last = states
-    init = dict(zip(("in", "x0", "x1"), first, strict=True))
-    return containers({"out": last}, init=init)
-
-
-PASSED = over(message=make_report(0))
-FAILED = over(3, message=make_report(3))
-FAILED_IN_SEQUENCE = over(0, message=make_report(3))
-ORDERS = {"together": together, "in sequence": in_sequence}
-by_order = pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 
 
 @by_order
@@ -143,20 +118,6 @@ def test_outputs_do_not_wait_for_one_after_a_failed_one(later: JsonObject) -> No
     assert isinstance(observed, Running)
 
 
-def test_outputs_that_a_node_starts_after_a_broken_image_are_told_of_it() -> None:
-    absent = in_sequence(PASSED, FAILED_IN_SEQUENCE, NO_IMAGE, HELD)
-    busy = happened("Pulling", 'Pulling image "y"', at="2026-11-22T19:19:00Z")
-    busy["involvedObject"] = {"fieldPath": "spec.initContainers{x1}"}
-    slow = in_sequence(PASSED, FAILED_IN_SEQUENCE, HELD, HELD)
-
-    observed, pulled = look(OUT, absent), look(OUT, slow, events=[busy])
-
-    assert isinstance(observed, Problem)
-    assert (observed.kind, observed.cause) == (ProblemKind.IMAGE_ABSENT, "not found")
-    assert isinstance(pulled, Waiting)
-    assert pulled.reason.code == ReasonCode.IMAGE_PULLING
-
-
 @by_order
 def test_the_end_of_its_own_container_is_its_end(order: Any) -> None:
     done = over(4, message=make_report(4))
@@ -165,53 +126,6 @@ def test_the_end_of_its_own_container_is_its_end(order: Any) -> None:
 
     assert isinstance(observed, Ended)
     assert observed.result.exit_code == 4
-
-
-@by_order
-def test_a_problem_of_its_own_container_is_its_problem(order: Any) -> None:
-    observed = look(X1, order(over(), over(), NO_IMAGE, HELD))
-
-    assert isinstance(observed, Problem)
-    assert (observed.cause, observed.image) == ("not found", "")
-
-
-def test_a_problem_of_a_later_container_is_not_its_problem() -> None:
-    pulls = happened("Failed", 'Failed to pull image "y": not found')
-    pulls["involvedObject"] = {"fieldPath": "spec.containers{out}"}
-
-    waiting = {"waiting": {"reason": "ContainerCreating"}}
-    observed = look(X1, together(over(), over(), waiting, NO_IMAGE), events=[pulls])
-
-    assert not isinstance(observed, Problem) or observed.cause == "node node-1"
-
-
-def test_while_a_node_pulls_for_another_step_it_waits() -> None:
-    pulling = happened("Pulling", 'Pulling image "y"')
-    pulling["involvedObject"] = {"fieldPath": "spec.containers{out}"}
-    own = happened("Pulling", "Pulling", at="2026-11-22T19:19:00Z")
-    own["involvedObject"] = {"fieldPath": "spec.containers{x1}"}
-    states = (over(), over(), CREATING, HELD)
-
-    others = look(X1, together(*states), events=[pulling])
-    with_own = look(X1, together(*states), events=[own, pulling])
-
-    assert isinstance(others, Waiting)
-    assert others.reason.text == (
-        'executors[1]: its pod waits for an image of another step: Pulling image "y"'
-    )
-    assert isinstance(with_own, Waiting)
-    assert with_own.reason.text == "executors[1]: pulling image registry.example/x:1"
-
-
-def test_a_node_that_has_just_pulled_an_image_has_not_stalled() -> None:
-    pulled = happened("Pulled", "Pulled", at="2026-11-22T21:00:00Z")
-    pulled["involvedObject"] = {"fieldPath": "spec.containers{out}"}
-
-    observed = look(X1, together(over(), over(), CREATING, HELD), events=[pulled])
-
-    assert isinstance(observed, Problem)
-    assert observed.kind is ProblemKind.STALLED
-    assert observed.since == datetime(2026, 11, 22, 21, tzinfo=UTC)
 
 
 def test_a_filer_ended_as_its_report_says() -> None:

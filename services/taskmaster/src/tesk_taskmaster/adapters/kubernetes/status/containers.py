@@ -10,6 +10,7 @@ from typing import Any
 from tesk_kubernetes.api import JsonObject
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     failing_since,
+    of_container,
     pull_failure,
 )
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
@@ -60,21 +61,23 @@ def container_problem(
     reason, message = waiting.get("reason", ""), waiting.get("message", "")
     is_own = status["name"] == snapshot.subject.container
     image = "" if is_own else str(status.get("image", ""))
+    # What another container once had in its way has passed.
+    events = of_container(snapshot.events, status["name"])
     if reason == "InvalidImageName":
         return Problem(kind=ProblemKind.IMAGE_NAME, cause=message, image=image)
     if reason in _IMAGE_REASONS:
-        cause = _PULL_PREFIX.sub("", message) or pull_failure(snapshot.events) or reason
+        cause = _PULL_PREFIX.sub("", message) or pull_failure(events) or reason
         return Problem(
             kind=_pull_problem(reason, cause),
             cause=cause,
-            since=failing_since(snapshot.events, pull=True),
+            since=failing_since(events, pull=True),
             image=image,
         )
     if reason in _CONTAINER_REASONS:
         return Problem(
             kind=ProblemKind.CONTAINER,
             cause=message or reason,
-            since=failing_since(snapshot.events, pull=False),
+            since=failing_since(events, pull=False),
             image=image,
         )
     return None

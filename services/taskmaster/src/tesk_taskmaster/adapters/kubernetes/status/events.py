@@ -24,6 +24,11 @@ def without_containers(
     return [event for event in events if _container_of(event) not in names]
 
 
+def of_container(events: Sequence[JsonObject], name: str) -> Sequence[JsonObject]:
+    """Return the events that are about this container of the pod, or about none."""
+    return [event for event in events if _container_of(event) in ("", name)]
+
+
 def _container_of(event: JsonObject) -> str:
     """Return the container that an event is about; "" if it is about none."""
     path = str((event.get("involvedObject") or {}).get("fieldPath") or "")

@@ -13,7 +13,6 @@ continues the wait of its predecessor.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -202,12 +201,11 @@ def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
     subject = snapshot.subject
     # Those before it come first on the node, even if they have nothing to do.
     later = subject.others.difference(subject.earlier)
-    known = replace(snapshot, events=without_containers(snapshot.events, later))
     for status in containers(pod):
         if status["name"] in later:
             continue
         waiting = state_of(status).get("waiting") or {}
-        kind = container_problem(known, status, waiting)
+        kind = container_problem(snapshot, status, waiting)
         if kind is not None:
             return kind
     return _on_its_node(snapshot, pod)
