@@ -32,6 +32,7 @@ MEMORY = (
     "containers that start together would each hold their memory: this cluster has no "
     "resources of pods"
 )
+DIRECTORY = "a directory that an earlier executor may replace must be mounted after it"
 FILE = "a file among those of an image must be there before its container"
 
 
@@ -199,6 +200,26 @@ def test_the_layout_is_chosen_by_what_is_asked_and_offered(
     found = choose_layout(plan_task(task, ATTEMPT), offer)
 
     assert (str(found), found.why) == (choice, why)
+
+
+OCCUPIED = {
+    "an earlier executor sees the directory above": ("ab", "pod, sequence"),
+    "a later executor does": ("ba", "pod, together"),
+    "all see the same": ("aa", "pod, together"),
+}
+
+
+@pytest.mark.parametrize(("images", "choice"), OCCUPIED.values(), ids=OCCUPIED)
+def test_a_directory_is_mounted_after_who_may_replace_it(
+    images: str, choice: str
+) -> None:
+    executors = (make_executor(image=each, workdir="/work") for each in images)
+    task = make_assigned_task(executors=tuple(executors), volumes=("/work/data",))
+
+    found = choose_layout(plan_task(task, ATTEMPT, {"b": ("/work",)}), NEW)
+
+    assert str(found) == choice
+    assert (DIRECTORY in found.why) == (choice == "pod, sequence")
 
 
 @pytest.mark.parametrize(("task", "offer", "message"), REFUSALS.values(), ids=REFUSALS)

@@ -17,6 +17,7 @@ installation's setting counts. In a pod, steps begin in one of two orders:
 |---|---|---|
 | ``sequence`` | | sequence |
 | ``together``, ``auto`` | a single file is mounted, which an earlier step brings | sequence |
+| ``together``, ``auto`` | an executor sees a directory within one that an earlier one sees | sequence |
 | ``together``, ``auto`` | several executors, each with GPUs | sequence |
 | ``together``, ``auto`` | several executors, and pods have no resources of their own | sequence |
 | ``together``, ``auto`` | more than 50 executors | sequence |
@@ -27,8 +28,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from tesk_model.paths import parent
 from tesk_model.quantities import format_bytes
 from tesk_taskmaster.domain.plan import Plan
+from tesk_taskmaster.domain.required_paths import nearest_ancestor
 
 LAYOUT = "layout"
 """The backend parameter by which a task asks for a layout."""
@@ -189,6 +192,9 @@ def _reasons_for_sequence(plan: Plan, offer: LayoutOffer) -> Iterator[str]:
     if any(mount.is_file for step in plan.executors for mount in step.mounts):
         # One that is mounted before it is there becomes a directory.
         yield "a file among those of an image must be there before its container"
+    if _has_mount_in_earlier_one(plan):
+        # The earlier executor may replace it: then a mount made before shows the old one.
+        yield "a directory that an earlier executor may replace must be mounted after it"
     if len(plan.executors) > 1 and plan.wants_devices:
         # Resources of a pod as a whole cannot count them.
         yield "containers that start together would each hold GPUs"
@@ -199,3 +205,14 @@ def _reasons_for_sequence(plan: Plan, offer: LayoutOffer) -> Iterator[str]:
         )
     if len(plan.executors) > _MOST_TOGETHER:
         yield f"at most {_MOST_TOGETHER} executors start together"
+
+
+def _has_mount_in_earlier_one(plan: Plan) -> bool:
+    """Tell whether a mount of an executor lies below one of an executor before it."""
+    seen: set[str] = set()
+    for step in plan.executors:
+        paths = {mount.path for mount in step.mounts}
+        if any(nearest_ancestor(parent(path), seen) is not None for path in paths):
+            return True
+        seen |= paths
+    return False
