@@ -22,7 +22,7 @@ from tesk_kubernetes.refusals import MissingError, OtherObjectError
 from tesk_kubernetes.service_account import FOLDER, service_account_connection
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_kubernetes.streams import ResponseStream, log_stream, watch_stream
-from tesk_kubernetes.transport import NO_TIMEOUT, Transport
+from tesk_kubernetes.transport import NO_TIMEOUT, READ_SECONDS, Transport
 
 _PAGE = 500
 # A listing expires while it is paged after some minutes: then begin again.
@@ -124,7 +124,9 @@ class RealKubernetesApi:
         if tail_lines >= 0:
             query["tailLines"] = str(tail_lines)
         path = f"{_path(PODS, namespace, pod)}/log"
-        return log_stream(self._transport.open(path, query=query, silence=NO_TIMEOUT))
+        # Only a program that runs may be silent; a node that sends no log hangs.
+        silence = NO_TIMEOUT if follow else READ_SECONDS
+        return log_stream(self._transport.open(path, query=query, silence=silence))
 
     def _pages(self, path: str, query: dict[str, str]) -> Listing:
         items: list[JsonObject] = []

@@ -27,7 +27,6 @@ from tesk_model.backoff import Backoff
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 5.0
-_READ_SECONDS = 30.0
 _BACKOFF = Backoff(first=timedelta(seconds=0.2), longest=timedelta(seconds=3.2))
 # An API server that is asked for more than it can do answers nobody: what it works on
 # is given up by who asked, and asked for again.
@@ -42,6 +41,8 @@ _CONNECTION_ERRORS = (
     msgspec.MsgspecError,  # the response is not the API server's
 )
 
+READ_SECONDS = 30.0
+"""Read timeout of a response that comes at once."""
 NO_TIMEOUT = None
 """Read timeout of a stream that may be silent."""
 
@@ -87,7 +88,7 @@ class Transport:
 
         def once() -> JsonObject:
             with self._turn():
-                response = self._send(method, path, query, body, _READ_SECONDS)
+                response = self._send(method, path, query, body, READ_SECONDS)
                 data = response.data
             return msgspec.json.decode(data, type=JsonObject)
 
@@ -180,7 +181,7 @@ class Transport:
     def _describe(self, error: Exception) -> str:
         failure = "cannot be reached"
         if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-            failure = f"did not answer within {_READ_SECONDS:.0f} s"
+            failure = f"did not answer within {READ_SECONDS:.0f} s"
         elif isinstance(error, urllib3.exceptions.ProtocolError):
             failure = "closed the connection"
         return f"the API server {self._connection.host} {failure}"
