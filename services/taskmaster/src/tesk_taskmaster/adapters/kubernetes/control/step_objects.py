@@ -27,6 +27,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import (
     pruned,
 )
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.status.events import with_expired
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
 from tesk_taskmaster.adapters.kubernetes.status.queues import (
@@ -247,7 +248,12 @@ class StepObjects:
         except KubernetesError as error:
             _logger.warning("events not listed", extra=self._extra(error))
             return
-        self.results = replace(self.results, events=found)
+        before = [
+            event
+            for event in self.results.events
+            if event["involvedObject"]["uid"] in about
+        ]
+        self.results = replace(self.results, events=with_expired(found, before))
 
     def _extra(self, error: KubernetesError) -> dict[str, object]:
         return {**self.log_fields, "cause": str(error)}

@@ -29,6 +29,26 @@ def of_container(events: Sequence[JsonObject], name: str) -> Sequence[JsonObject
     return [event for event in events if _container_of(event) in ("", name)]
 
 
+def with_expired(
+    found: Sequence[JsonObject], known: Sequence[JsonObject]
+) -> Sequence[JsonObject]:
+    """Return events, and the last known one of each container that they leave out.
+
+    A node tells once that it pulls an image, and that may take longer than the API
+    server keeps events.
+
+    Args:
+        found: That there are.
+        known: Of the same pod, as they were found before.
+
+    Source:
+        kube-apiserver, ``--event-ttl`` (default: an hour).
+    """
+    told = {"", *map(_container_of, found)}
+    last = {_container_of(event): event for event in sorted(known, key=event_time)}
+    return [*found, *(event for name, event in last.items() if name not in told)]
+
+
 def _container_of(event: JsonObject) -> str:
     """Return the container that an event is about; "" if it is about none."""
     path = str((event.get("involvedObject") or {}).get("fieldPath") or "")
