@@ -246,10 +246,17 @@ class FakeRuntime:
             self.released.append(attempt)
             self.state.changed.notify_all()
 
-    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(
+        self,
+        attempt: Attempt,
+        report_reason: ReportReason,  # noqa: ARG002 - of the port
+    ) -> Sequence[str]:
         with self.state.changed:
             return sorted(self.state.steps.get(attempt, {}))
 
-    def attempts(self) -> Sequence[Attempt]:
+    def attempts(
+        self,
+        report_reason: ReportReason,  # noqa: ARG002 - likewise
+    ) -> Sequence[Attempt]:
         with self.state.changed:
             return sorted(self.state.steps)

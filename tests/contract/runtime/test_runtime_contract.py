@@ -262,7 +262,7 @@ def test_a_check_is_a_step_by_itself_which_a_successor_adopts(
 
     successor = runtimes.open_runtime()
     successor.prepare(plan, "token", report_reason)
-    there = list(successor.existing_steps(ATTEMPT))
+    there = list(successor.existing_steps(ATTEMPT, report_reason))
     successor.start(plan, "check", report_reason)
     again = finish(successor, "check").exit_code
     fitted = successor.needs_fitted_plan(ATTEMPT)
@@ -300,7 +300,7 @@ def test_a_later_try_of_outputs_is_a_step_of_its_own(runtimes: Runtimes) -> None
     successor.prepare(plan, "token", report_reason)
 
     assert codes == [75, 0]
-    assert list(successor.existing_steps(ATTEMPT)) == ["out", "out-1"]
+    assert list(successor.existing_steps(ATTEMPT, report_reason)) == ["out", "out-1"]
     successor.start(plan, "out-1", report_reason)
     assert finish(successor, "out-1").exit_code == 0
     successor.release(ATTEMPT)
@@ -322,7 +322,7 @@ def test_a_successor_adopts_what_runs(runtimes: Runtimes) -> None:
     first.detach(ATTEMPT)
 
     successor = runtimes.open_runtime()
-    assert list(successor.attempts()) == [ATTEMPT]
+    assert list(successor.attempts(report_reason)) == [ATTEMPT]
     successor.prepare(plan, "token", report_reason)
     successor.start(plan, "x0", report_reason, has_started=True)
     assert successor.wait(ATTEMPT, "x0", timedelta(milliseconds=10)) is None
@@ -366,7 +366,7 @@ def test_release_leaves_nothing_of_what_runs(runtimes: Runtimes) -> None:
     successor = runtimes.open_runtime()  # knows the attempt by its name alone
     successor.release(ATTEMPT)
 
-    assert list(successor.attempts()) == []
+    assert list(successor.attempts(report_reason)) == []
 
 
 def test_releasing_nothing_is_no_error(runtime: Runtime) -> None:

@@ -223,15 +223,28 @@ class Runtime(Protocol):
         The runtime keeps them apart and tries to remove them later.
         """
 
-    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(
+        self, attempt: Attempt, report_reason: ReportReason
+    ) -> Sequence[str]:
         """List the steps of a prepared attempt of which something is left.
+
+        Args:
+            attempt: That is prepared.
+            report_reason: Called with what it waits for.
 
         Raises:
             StepFailedError: It cannot be found out.
         """
 
-    def attempts(self) -> Sequence[Attempt]:
-        """List the attempts of which something is left in this runtime."""
+    def attempts(self, report_reason: ReportReason) -> Sequence[Attempt]:
+        """List the attempts of which something is left in this runtime.
+
+        Args:
+            report_reason: Called with what it waits for.
+
+        Raises:
+            StepFailedError: It cannot be found out.
+        """
 
 
 class StepFailedError(Exception):

@@ -45,7 +45,7 @@ def test_a_cancel_stops_and_deletes_before_it_is_reported(
 
     def look(event: TaskEvent) -> None:
         if isinstance(event.payload, Finished):
-            there_at_finish.append(ATTEMPT in harness.runtime.attempts())
+            there_at_finish.append(ATTEMPT in harness.state.steps)
 
     harness.scheduler.on_event = look
     harness.scheduler.assign(assignment(commands("sleep", "true", outputs=OUTPUTS)))
@@ -122,7 +122,7 @@ def test_a_reassigned_attempt_is_left_as_it_is(harness: TaskmasterHarness) -> No
     harness.stop.set()
 
     assert harness.join()
-    assert harness.runtime.attempts() == [ATTEMPT]
+    assert list(harness.state.steps) == [ATTEMPT]
     assert harness.runtime.released == []
 
 
@@ -136,7 +136,7 @@ def test_a_refused_attempt_is_left_as_it_is(harness: TaskmasterHarness) -> None:
     harness.finish(assignment(attempt=other))  # the others go on
 
     assert harness.runtime.released == [other]
-    assert ATTEMPT in harness.runtime.attempts()
+    assert ATTEMPT in harness.state.steps
 
 
 def test_an_ended_attempt_is_only_released(harness: TaskmasterHarness) -> None:

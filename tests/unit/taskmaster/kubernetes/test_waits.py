@@ -188,7 +188,25 @@ def test_existing_steps_are_listed_when_the_api_server_is_back(
     harness.run()
     harness.api.fail_next("list", JOBS, ApiUnavailableError("away"))
 
-    assert harness.runtime.attempts() == [ATTEMPT]
+    assert harness.runtime.attempts(harness.report_reason) == [ATTEMPT]
+    assert harness.report_reason.reasons == ["waiting for the Kubernetes API: away"]
+
+
+LISTS: dict[str, Callable[[ClusterHarness], object]] = {
+    "of attempts": lambda it: it.runtime.attempts(it.report_reason),
+    "of an attempt": lambda it: it.runtime.existing_steps(ATTEMPT, it.report_reason),
+}
+
+
+@pytest.mark.parametrize("ask", LISTS.values(), ids=LISTS)
+def test_a_cancel_ends_the_wait_for_what_exists(
+    harness: ClusterHarness, ask: Callable[[ClusterHarness], object]
+) -> None:
+    harness.report_reason.until = "waiting for the Kubernetes API"
+    harness.api.down()
+
+    with pytest.raises(CanceledError):
+        ask(harness)
 
 
 def test_a_release_that_cannot_be_done_is_to_be_tried_again(

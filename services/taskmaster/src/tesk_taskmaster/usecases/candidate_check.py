@@ -67,7 +67,10 @@ class CandidateCheck:
         return Finished(Outcome.COMPLETE, candidate=candidate.task_id)
 
     def _check(self, plan: Plan, candidate: Candidate) -> None:
-        if any(map(uses_volume, self.runtime.existing_steps(plan.attempt))):
+        existing = self.runtime.existing_steps(
+            plan.attempt, self.attempt_reporter.report_reason
+        )
+        if any(map(uses_volume, existing)):
             raise _Difference(_BEGUN)
         if not candidate.files_equal:
             self._check_files(plan, candidate)

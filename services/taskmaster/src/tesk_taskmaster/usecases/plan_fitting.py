@@ -36,13 +36,17 @@ class FittedPlan:
     is_in_one_pod: bool
 
 
-def check_earlier_steps(assignment: Assignment, runtime: Runtime) -> None:
+def check_earlier_steps(
+    assignment: Assignment, runtime: Runtime, attempt_reporter: AttemptReporter
+) -> None:
     """Check that the results of earlier steps are still there.
 
     Raises:
         AttemptEndedError: They are not.
     """
-    if _has_results(assignment) and assignment.attempt not in runtime.attempts():
+    if not _has_results(assignment):
+        return
+    if assignment.attempt not in runtime.attempts(attempt_reporter.report_reason):
         raise _results_lost()
 
 

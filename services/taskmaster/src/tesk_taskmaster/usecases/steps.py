@@ -84,7 +84,7 @@ class AttemptSteps:
             CanceledError, AbandonedError, RefusedError: The work must stop.
         """
         plan = self._plan()
-        check_earlier_steps(self.assignment, self.runtime)
+        check_earlier_steps(self.assignment, self.runtime, self.attempt_reporter)
         self.control.checkpoint()
         if not self.assignment.last_sequence:
             # With the first report, so that who has any event has these.

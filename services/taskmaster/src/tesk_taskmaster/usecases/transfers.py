@@ -128,7 +128,10 @@ class TransferSteps:
         """Return the number of tries of a predecessor before its last one."""
         if not self.assignment.last_sequence:
             return 0
-        return outputs_tried(self.runtime.existing_steps(plan.attempt))
+        existing = self.runtime.existing_steps(
+            plan.attempt, self.attempt_reporter.report_reason
+        )
+        return outputs_tried(existing)
 
     def _try_upload(self, plan: Plan, tried: int) -> Reason | None:
         try:

@@ -29,7 +29,7 @@ from tesk_kubernetes.labels import (
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
-from tesk_model.reasons import Reason, ReasonCode
+from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors, step_of
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
@@ -234,33 +234,40 @@ class KubernetesRuntime:
         self._remover.remove(attempt, namespace, self._attempts.get(attempt))
         self.detach(attempt)
 
-    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(
+        self, attempt: Attempt, report_reason: ReportReason
+    ) -> Sequence[str]:
         """See ``Runtime.existing_steps``; listed in the cluster, whoever created them."""
         namespace = self._site(attempt).namespace
         labels = selector(attempt_labels(attempt))
-        listed = self._list(JOBS, namespace, labels)
+        listed = self._list(JOBS, namespace, labels, report_reason)
         return sorted(map(step_of, listed))
 
     def defer_removal(self, attempt: Attempt) -> None:
         """See ``Runtime.defer_removal``; the cluster removes the deleted objects."""
         self.detach(attempt)
 
-    def attempts(self) -> Sequence[Attempt]:
+    def attempts(self, report_reason: ReportReason) -> Sequence[Attempt]:
         """See ``Runtime.attempts``; an anchor alone cannot be seen."""
         labels = f"{INSTANCE}={self._cluster.settings.instance},{TASK}"
         found: set[Attempt | None] = set()
         for namespace in self._namespaces:
             for resource in (JOBS, PODS, VOLUME_CLAIMS):
-                found.update(map(attempt_of, self._list(resource, namespace, labels)))
+                listed = self._list(resource, namespace, labels, report_reason)
+                found.update(map(attempt_of, listed))
         return sorted(attempt for attempt in found if attempt is not None)
 
     def _list(
-        self, resource: Resource, namespace: str, labels: str
+        self,
+        resource: Resource,
+        namespace: str,
+        labels: str,
+        report_reason: ReportReason,
     ) -> Sequence[JsonObject]:
         try:
             return self._cluster.calls.call(
                 partial(self._cluster.api.list, resource, namespace, labels=labels),
-                _ignore,
+                report_reason,
             ).items
         except KubernetesError as error:
             raise StepFailedError(
@@ -275,7 +282,3 @@ class KubernetesRuntime:
             taskmaster=self._taskmaster,
             settings=self._cluster.settings,
         )
-
-
-def _ignore(_reason: Reason) -> None:
-    """Ignore a reason that cannot be reported."""

@@ -205,8 +205,9 @@ class LocalRuntime:
         with _failures("the task's files cannot be removed"):
             if folder.exists():
                 self._lock_attempt(attempt, lambda _reason: None)
-                for step in filter(direction_of, self.existing_steps(attempt)):
-                    self._filer(attempt, step).kill()
+                for step in self._folders.steps(attempt):
+                    if direction_of(step.name):
+                        self._filer(attempt, step.name).kill()
             self._engine.remove(attempt)
         self._delete_folder(folder)
         self.detach(attempt)
@@ -216,7 +217,11 @@ class LocalRuntime:
         self._leftovers.add(self._folders.attempt(attempt))
         self.detach(attempt)
 
-    def existing_steps(self, attempt: Attempt) -> Sequence[str]:
+    def existing_steps(
+        self,
+        attempt: Attempt,
+        report_reason: ReportReason,  # noqa: ARG002 - of the port; nothing is waited for
+    ) -> Sequence[str]:
         """See ``Runtime.existing_steps``."""
         return [folder.name for folder in self._folders.steps(attempt)]
 
@@ -230,7 +235,10 @@ class LocalRuntime:
             reason = str(error).replace(f"{folder}/", "")
             raise LeftoversError(reason) from error
 
-    def attempts(self) -> Sequence[Attempt]:
+    def attempts(
+        self,
+        report_reason: ReportReason,  # noqa: ARG002 - of the port; nothing is waited for
+    ) -> Sequence[Attempt]:
         """See ``Runtime.attempts``."""
         return sorted({*self._folders.attempts(), *self._engine.attempts()})
 
