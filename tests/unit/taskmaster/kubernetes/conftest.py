@@ -1,11 +1,13 @@
 """An attempt on a cluster in memory for each test."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pytest
 
 from taskmasters.attempts import ClusterHarness
+from taskmasters.one_pod import OnePod
 
 
 @pytest.fixture
@@ -25,3 +27,11 @@ def make_harness() -> Iterator[Callable[..., ClusterHarness]]:
 @pytest.fixture
 def harness(make_harness: Callable[..., ClusterHarness]) -> ClusterHarness:
     return make_harness()
+
+
+@pytest.fixture(params=["together", "sequence"])
+def rig(request: pytest.FixtureRequest) -> Iterator[OnePod]:
+    made = OnePod(request.param)
+    with closing(made.runtimes):
+        yield made
+        made.api.up()

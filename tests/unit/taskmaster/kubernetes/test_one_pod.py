@@ -1,6 +1,6 @@
 """Attempts whose steps share a pod: started once, adopted, stopped and removed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
@@ -16,17 +16,6 @@ from tesk_kubernetes.api import JOBS, PODS, VOLUME_CLAIMS
 from tesk_taskmaster.adapters.kubernetes.runtime import KubernetesRuntime
 from tesk_taskmaster.domain.layouts import Layout, LayoutOffer, PodVolume
 from tesk_taskmaster.ports import StepFailedError
-
-ORDERS = ("together", "sequence")
-
-
-@pytest.fixture(params=ORDERS)
-def rig(request: pytest.FixtureRequest) -> Iterator[OnePod]:
-    made = OnePod(request.param)
-    with closing(made.runtimes):
-        yield made
-        made.api.up()
-
 
 STEPS = ("in", "x0", "x1", "out")
 
@@ -94,6 +83,27 @@ def test_a_step_of_which_only_a_child_ran_out_of_memory_has_succeeded(
     else:
         rig.start("x1")
         assert rig.end("x1").exit_code == 0
+
+
+def test_a_filer_of_which_a_child_ran_out_of_memory_is_worth_another_attempt(
+    rig: OnePod,
+) -> None:
+    rig.begin()
+
+    assert rig.end("in", 0, reason="OOMKilled").exit_code == 0
+
+    if rig.order == "together":
+        rig.start("x0")
+        assert rig.end("x0").exit_code == 0
+        return
+    with pytest.raises(StepFailedError) as failure:
+        rig.start("x0")
+    assert str(failure.value) == (
+        "executors[0] was not started: a process of the transfer of inputs ran out of "
+        "memory, after which Kubernetes starts no container of its pod; filers need "
+        "more memory here (filer.resources)"
+    )
+    assert failure.value.lost
 
 
 def test_inputs_that_do_not_arrive_skip_all(rig: OnePod) -> None:

@@ -1,8 +1,7 @@
 """Pods of all steps that cannot be made: refused, or Jobs where either would do."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,13 +12,6 @@ from tesk_kubernetes.api import JOBS, LIMIT_RANGES, VOLUME_CLAIMS
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.domain.layouts import Layout
 from tesk_taskmaster.ports import StepFailedError
-
-
-@pytest.fixture(params=["together", "sequence"])
-def rig(request: pytest.FixtureRequest) -> Iterator[OnePod]:
-    made = OnePod(request.param)
-    with closing(made.runtimes):
-        yield made
 
 
 def limit_disk(rig: OnePod, most: str) -> None:

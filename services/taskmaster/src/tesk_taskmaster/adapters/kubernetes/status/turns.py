@@ -23,6 +23,8 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 from tesk_taskmaster.domain.step_names import INPUTS, direction_of, title_of
 from tesk_taskmaster.domain.termination import Report, StepResult
 
+_MORE_FOR_TASK = "ask for more ram_gb, or for the layout jobs"
+_MORE_FOR_FILERS = "filers need more memory here (filer.resources)"
 _TURNS = "turns: "  # of a launcher that could not take its turn; see its README
 
 
@@ -97,11 +99,21 @@ def judge_blocked(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
     for name in snapshot.subject.earlier:
         ended = container_state(pod, name).get("terminated") or {}
         if ended.get("reason") == OUT_OF_MEMORY and is_init_container(pod, name):
-            return failed(
-                f"{snapshot.subject.name} was not started: a process of "
-                f"{title_of(name)} ran out of memory, after which Kubernetes starts no "
-                "container of its pod; ask for more ram_gb, or for the layout jobs",
-                code=ReasonCode.OUT_OF_MEMORY,
-                lost=False,
-            )
+            return _blocked_by(name, snapshot.subject.name)
     return None
+
+
+def _blocked_by(name: str, blocked: str) -> Ended:
+    """Return the end of a step behind one that ran out of memory.
+
+    The memory of filers is not the task's to say. It has to do with what they happen to
+    move at once, so that another attempt may succeed, as after one that crashed.
+    """
+    is_filer = bool(direction_of(name))
+    cure = _MORE_FOR_FILERS if is_filer else _MORE_FOR_TASK
+    return failed(
+        f"{blocked} was not started: a process of {title_of(name)} ran out of memory, "
+        f"after which Kubernetes starts no container of its pod; {cure}",
+        code=ReasonCode.TRANSFER_FAILED if is_filer else ReasonCode.OUT_OF_MEMORY,
+        lost=is_filer,
+    )
