@@ -78,11 +78,15 @@ def test_a_stream_that_the_launcher_counted_is_waited_for(
 def test_a_step_that_waits_for_a_node_can_be_stopped(harness: ClusterHarness) -> None:
     harness.let_pods(harness.cluster.unschedulable)
     harness.prepare()
+
+    def stopped() -> bool:
+        harness.runtime.stop(ATTEMPT, "x0", SECOND)  # once it is known
+        return harness.api.all(PODS) == []
+
     with harness.starting():
-        harness.runtime.stop(ATTEMPT, "x0", SECOND)
+        eventually(stopped, what="the end of its pod")
 
     assert harness.result().error == ""
-    assert harness.api.all(PODS) == []
 
 
 def test_output_of_a_running_executor_is_shown(harness: ClusterHarness) -> None:
