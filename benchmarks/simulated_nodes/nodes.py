@@ -76,7 +76,7 @@ class Heartbeats:
         self._kube = kube
         self._names = names
         self._closed = threading.Event()
-        self._renewed = dict.fromkeys(names, 0.0)
+        self._renewed: dict[str, float] = {}  # when, of the monotonic clock
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
@@ -87,6 +87,7 @@ class Heartbeats:
                 _LEASES,
                 body={"metadata": {"name": name}, "spec": _lease(name)},
             )
+            self._renewed[name] = time.monotonic()
         self._thread.start()
 
     def close(self) -> None:
@@ -98,7 +99,6 @@ class Heartbeats:
                 self._kube.call("DELETE", f"{_LEASES}/{name}")
 
     def _run(self) -> None:
-        self._renewed = dict.fromkeys(self._names, time.monotonic())
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             while not self._closed.wait(_RENEW_SECONDS):
                 list(pool.map(self._renew, self._names))

@@ -290,11 +290,47 @@ def test_the_service_of_a_machine_may_be_late_but_not_for_ever(
     assert transient == [True, True, False]
 
 
-def test_a_machine_whose_service_does_not_renew_its_keys_is_asked_again() -> None:
-    # botocore says so when the service is busy: it asks minutes before the end of keys.
-    untold = CredentialRetrievalError(provider="iam-role", error_msg="no access_key")
+def test_the_service_of_a_machine_that_has_given_keys_may_always_come_back(
+    monkeypatch: pytest.MonkeyPatch, seconds: Seconds
+) -> None:
+    keys = json.dumps(given("A")).encode()
+    answers = (answer(200, b"t0ken"), answer(200, b"node"), answer(200, keys))
+    with scripted_server(*answers) as script:
+        found = environment(
+            monkeypatch,
+            seconds,
+            AWS_EC2_METADATA_DISABLED="false",
+            AWS_EC2_METADATA_SERVICE_ENDPOINT=script.url,
+        )
+        assert found.keys() == want("A")
+        seconds.now += 20_000
+        found.forget()
 
-    assert explain_no_keys(untold).transient
+        with pytest.raises(StorageError) as caught:
+            found.keys()
+
+    assert caught.value.transient
+
+
+PASSING = {
+    # botocore says so when the service is busy: it asks minutes before the end of keys.
+    "no keys of a machine": CredentialRetrievalError(
+        provider="iam-role", error_msg="no access_key"
+    ),
+    "keys whose time is over": RuntimeError("refreshed credentials are still expired"),
+}
+
+
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
+def test_a_service_is_asked_again_if_it_gives(error: Exception) -> None:
+    known = explain_no_keys(error)
+
+    assert known is not None
+    assert known.transient
+
+
+def test_what_the_library_does_not_say_is_not_taken_for_missing_keys() -> None:
+    assert explain_no_keys(AttributeError("x")) is None
 
 
 AGENTS = {"it refuses": (answer(403), False), "it is away": (b"", True)}

@@ -388,6 +388,24 @@ def test_a_managed_identity_is_asked_once(
     assert asked.fields.get("client_id") == client
 
 
+def test_a_machine_that_is_azures_stays_so_while_its_service_is_updated(
+    identities: Identities,
+) -> None:
+    host = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://{identities.address}"}
+    identities.refusals = [
+        (200, {"access_token": "short", "expires_in": 0}),
+        (404, {"error": "x"}),
+    ]
+    tokens = AzureTokens(open_metadata_client(), host)
+    assert tokens.token() == "short"
+
+    with pytest.raises(StorageError, match="in time") as caught:
+        tokens.token()
+
+    assert caught.value.transient
+    assert tokens.token() == TOKEN
+
+
 MANAGED = {
     "no such identity": (400, "refuses the managed identity.*invalid_request", False),
     "an update of the service": (410, "in time", True),

@@ -394,6 +394,18 @@ LOST = {
 }
 
 
+def test_parts_of_an_upload_that_is_gone_may_be_sent_anew() -> None:
+    lost = answer(404, error("NoSuchUpload"))
+    with (
+        scripted_server(answer(200, PARTS_ID), lost, lost, lost) as script,
+        opened(at(script)) as place,
+        pytest.raises(StorageError, match="lost its parts") as caught,
+    ):
+        place.put("s3://bucket/a", bytes(LARGE))
+
+    assert caught.value.transient
+
+
 @pytest.mark.parametrize("there", LOST.values(), ids=LOST)
 def test_parts_that_are_lost_may_be_sent_again(there: bytes) -> None:
     lost = answer(404, error("NoSuchUpload"))

@@ -86,7 +86,7 @@ def test_a_link_to_what_may_not_be_read_is_not_left_out(
 
     with (
         serve(SftpKind(guards=frozenset({b"ref.fa"}))) as place,
-        pytest.raises(StorageError, match=r"link ref\.fa, .* denied") as caught,
+        pytest.raises(StorageError, match=r"holds ref\.fa, .* denied") as caught,
     ):
         place.list(place.at("d"))
 

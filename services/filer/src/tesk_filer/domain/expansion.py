@@ -96,8 +96,8 @@ class Expansion:
         limit = self._limits.files * _LOOKS
         if self._looked > limit:
             message = (
-                f"makes the filer look at more than {limit:,} names; its links lead to "
-                "one directory too often"
+                f"makes the filer look at more than {limit:,} names; name a directory "
+                "that holds fewer others"
             )
             raise TooLargeError(message)
         return names

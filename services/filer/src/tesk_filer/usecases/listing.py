@@ -3,17 +3,19 @@
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
 from tesk_filer.domain.expansion import Expansion
+from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import Cursor, Page, Storage, StorageError
 from tesk_filer.usecases.retry import Retry
 from tesk_model.locations import Location
 
+_MAX_SHOWN = 100  # characters of a name
 _POLL_SECONDS = 0.2  # a signal sets halt without waking us
 
 
@@ -43,7 +45,8 @@ class Listing:
                 expansion.enter(page.directory, page.depth)
             # Pages of nothing count, too: there may be no end of them.
             expansion.take(len(page.entries) + len(page.notes) or 1)
-            _check_once(page)
+            # Only one of them could be kept.
+            check_once(each.name for each in page.entries if not each.is_directory)
             for entry in page.entries:
                 _check_name(entry.name)
                 expansion.check_depth(entry.name.count("/"))
@@ -94,16 +97,15 @@ class Listing:
             return self.retry(partial(storage.list, source, cursor))
 
 
-def _check_once(page: Page) -> None:
-    """Refuse a page that names a file twice: only one of them could be kept.
+def check_once(names: Iterable[str]) -> None:
+    """Check that names of one directory are there once.
 
     Raises:
-        StorageError: It does.
+        StorageError: One is not.
     """
-    counts = Counter(each.name for each in page.entries if not each.is_directory)
-    for name, count in counts.most_common(1):
+    for name, count in Counter(names).most_common(1):
         if count > 1:
-            raise StorageError(f"holds {name!r} {count} times")
+            raise StorageError(f"holds {excerpt(name, _MAX_SHOWN)!r} {count} times")
 
 
 def _check_name(name: str) -> None:

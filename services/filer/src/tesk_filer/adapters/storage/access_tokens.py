@@ -31,7 +31,8 @@ _MAX_BYTES = 1024 * 1024  # of a document with a token
 _METADATA_TIMEOUTS = Timeouts(connect=timedelta(seconds=2), stall=timedelta(seconds=10))
 _LIBRARY_SECONDS = 60.0
 _LATE = 10.0  # seconds; a metadata service may begin later than the pods of its node
-_PAUSE = 10.0  # seconds in which a service that failed is not asked for the next token
+PAUSE = timedelta(seconds=10)
+"""In which a service that failed is not asked again while there is something to use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +87,32 @@ class KeptToken:
             now = self._now()
             if old is None or not error.transient or now >= old.ends:
                 raise
-            self._due = min(now + _PAUSE, old.ends)
+            self._due = min(now + PAUSE.total_seconds(), old.ends)
             return old
         self._token, self._due = token, token.ends - self._early
         return token
 
 
 class Lateness:
-    """Tells whether who has never answered may only be late."""
+    """Tells whether a service that does not answer may do so later.
+
+    One that has never answered is late for some seconds; one that has may come back.
+    """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Read seconds from ``monotonic``."""
         self._monotonic = monotonic
         self._first_failure: float | None = None
+        self._has_answered = False
 
-    def is_late(self) -> bool:
-        """Tell so after a failure; the time counts from the first one."""
+    def record_answer(self) -> None:
+        """Record that it is there."""
+        self._has_answered = True
+
+    def record_failure(self) -> bool:
+        """Record that it did not answer; tell whether that may pass."""
+        if self._has_answered:
+            return True
         now = self._monotonic()
         if self._first_failure is None:
             self._first_failure = now

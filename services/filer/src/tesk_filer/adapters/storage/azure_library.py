@@ -57,7 +57,11 @@ class LibraryIdentity:
             if has_endpoint:
                 of_one = {**options, "client_id": client_id or None}
                 self._named.append(ManagedIdentityCredential(**of_one))
-            self._chain = DefaultAzureCredential(**options)
+            self._chain = DefaultAzureCredential(
+                exclude_environment_credential=True,
+                exclude_managed_identity_credential=has_endpoint,
+                **options,
+            )
         except ValueError as error:  # of a certificate, say
             raise StorageError(_NO_IDENTITY) from error
 

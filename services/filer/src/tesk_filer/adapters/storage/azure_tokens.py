@@ -161,14 +161,16 @@ class AzureTokens:
         except StorageError:
             if self._is_machine:
                 raise
-            if not self._lateness.is_late():
+            if not self._lateness.record_failure():
                 self._is_machine = False
             return None
-        self._is_machine = response.status not in _OF_OTHERS
+        # It is being updated.
+        is_gone = self._is_machine and response.status == HTTPStatus.NOT_FOUND
+        self._is_machine = is_gone or response.status not in _OF_OTHERS
         if not self._is_machine:
             response.close()
             return None
-        if response.status == HTTPStatus.GONE:  # it is being updated
+        if is_gone or response.status == HTTPStatus.GONE:
             response.close()
             raise StorageError(LATE, transient=True)
         return read_token(response, _MANAGED, _SENSELESS)

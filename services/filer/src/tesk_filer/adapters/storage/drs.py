@@ -6,7 +6,6 @@ the bytes are fetched.
 """
 
 import threading
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,6 +46,7 @@ from tesk_filer.ports import (
     StorageError,
     Storages,
 )
+from tesk_filer.usecases.listing import check_once
 from tesk_model.locations import Location, printable
 
 _OBJECTS = "/ga4gh/drs/v1/objects/"
@@ -54,6 +54,31 @@ _ACCEPT = "application/json"
 _SEPARATOR = "\0"
 _MAX_MEMBERS = 100_000  # of one bundle; each takes a request
 _PAGE = 100  # members
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a listing goes on.
+
+    Attributes:
+        start: Number of the member in its bundle.
+        relative: Name of the bundle below the one that is listed.
+        above: The bundles that it is in.
+    """
+
+    start: int = 0
+    relative: str = ""
+    above: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """As a cursor holds it."""
+        return _SEPARATOR.join([str(self.start), self.relative, *self.above])
+
+
+def _place_of(text: str) -> _Place:
+    start, relative, *above = text.split(_SEPARATOR)
+    return _Place(int(start), relative, tuple(above))
 
 
 class DrsStorage:
@@ -89,40 +114,38 @@ class DrsStorage:
         A page is a request for each member: what one that fails has told is asked for
         again, so there are not many.
         """
-        here, pending = cursor or (_SEPARATOR.join(["0", ""]), ())
-        begin, relative, *above = here.split(_SEPARATOR)
-        start = int(begin)
+        text, pending = cursor or (_Place().text, ())
+        here = _place_of(text)
+        relative, stop = here.relative, here.start + _PAGE
         bundle = self._resolve(location.below(relative) if relative else location)
-        if bundle.canonical in above:
+        if bundle.canonical in here.above:
             note = f"{printable(relative)} is a bundle within itself, left out"
             return Page([], pending, [note])
         contents = self._contents(bundle)
-        rest = contents[start + _PAGE :]
         entries: list[Entry] = []
         bundles: list[str] = []
-        for content in contents[start : start + _PAGE]:
+        for content in contents[here.start : stop]:
             name = f"{relative}/{content.name}" if relative else content.name
             member = self._member(bundle, content)
             with self._lock:
                 self._members[location.below(name).url] = member
             found = self._object(member)
             if found.contents:
-                within = ["0", name, *above, bundle.canonical]
-                bundles.append(_SEPARATOR.join(within))
+                within = _Place(0, name, (*here.above, bundle.canonical))
+                bundles.append(within.text)
             else:
                 entries.append(
                     Entry(name=name, size=found.size, checksums=found.checksums)
                 )
-        if rest:
-            here = _SEPARATOR.join([str(start + _PAGE), relative, *above])
-            bundles.append(here)
+        if stop < len(contents):
+            bundles.append(replace(here, start=stop).text)
         else:
             self._begun.pop(bundle.canonical, None)
         return Page(
             entries,
             prepend(bundles, pending),
-            directory="" if start else bundle.canonical,
-            depth=len(above),
+            directory="" if here.start else bundle.canonical,
+            depth=len(here.above),
         )
 
     @contextmanager
@@ -233,10 +256,7 @@ def _check_contents(contents: Sequence[Content]) -> None:
             f"is a bundle of more than {_MAX_MEMBERS:,} members; name those that "
             "are wanted one by one"
         )
-    counts = Counter(content.name for content in contents)
-    for name, count in counts.most_common(1):
-        if count > 1:
-            raise StorageError(f"holds {excerpt(name, 100)!r} {count} times")
+    check_once(content.name for content in contents)
 
 
 def _id_of(location: Location) -> str:

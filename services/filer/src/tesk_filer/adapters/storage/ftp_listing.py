@@ -37,6 +37,7 @@ _MAX_LINE = 8192  # bytes
 _MANY_NAMES = 4  # fewer are sooner asked one by one than listed once more
 _DIGITS = 18  # of a size; more than any file has
 _TEXT = "TYPE A"
+_NAMES = "NLST"
 _BOTH = frozenset({".", "..", ""})
 _UNKNOWN_SIZE = Stat()
 
@@ -202,8 +203,8 @@ def _names(connection: FtpConnection) -> tuple[Sequence[str], str]:
     ``-a`` is a name or a pattern for some servers, so its result counts only if it
     includes all other names; then it is returned, too.
     """
-    names = _nlst(connection, "NLST")
-    with_hidden = _nlst(connection, "NLST -a")
+    names = _nlst(connection, _NAMES)
+    with_hidden = _nlst(connection, f"{_NAMES} -a")
     if with_hidden.issuperset(names):
         return sorted(with_hidden - _BOTH), " -a"
     return sorted(names - _BOTH), ""
@@ -215,7 +216,8 @@ def _nlst(connection: FtpConnection, command: str) -> set[str]:
     except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply) as error:
         if reply_code(error) not in _NOTHING_LISTED:
             raise
-        _check_opened(str(error))
+        if command == _NAMES:
+            _check_opened(str(error))
         return set()
     return {line.rstrip("/").rpartition("/")[2] for line in lines}
 

@@ -179,7 +179,7 @@ class MachineIdentity:
         """Return what it means that nobody answers."""
         if self._is_known:
             return StorageError(_SILENT, transient=True)
-        is_late = error.transient and self._lateness.is_late()
+        is_late = error.transient and self._lateness.record_failure()
         self._is_absent = not is_late
         return StorageError(NO_CREDENTIALS, transient=is_late)
 

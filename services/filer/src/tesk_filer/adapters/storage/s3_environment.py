@@ -14,7 +14,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tesk_filer.adapters.storage.access_tokens import Lateness, within_deadline
+from tesk_filer.adapters.storage.access_tokens import (
+    PAUSE,
+    Lateness,
+    within_deadline,
+)
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint
 from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
@@ -27,8 +31,8 @@ NO_KEYS = (
 _DEFAULT_REGION = "us-east-1"  # also what services without regions expect
 # To ask botocore takes a thread, and there is a request for each of many small files.
 _KEPT = timedelta(seconds=1)
-_PAUSE = timedelta(seconds=10)  # in which a service that failed is not asked again
-_TRIES = 3  # of the service of a machine, each with a second; botocore has one
+_TRIES = 3  # of the service of a machine, each with a second
+_OF_LIBRARY = 1  # such tries, unless somebody sets another number
 
 
 @dataclass(slots=True)
@@ -160,7 +164,7 @@ class AwsEnvironment:
             if kept.keys is None or not error.transient:
                 raise
             # botocore asks for others minutes before their end; AWS tells when it is.
-            keys, pause = kept.keys, _PAUSE
+            keys, pause = kept.keys, PAUSE
         kept.keys = keys
         kept.due = self._monotonic() + pause.total_seconds()
         return keys
@@ -175,12 +179,16 @@ class AwsEnvironment:
                 explain_no_keys,
             )
 
-            raise explain_no_keys(error) from error
+            known = explain_no_keys(error)
+            if known is None:
+                raise
+            raise known from error
         if frozen is None or not frozen.access_key:
             # The service of a machine may be late; botocore does not tell.
             has_service = not self._flag("AWS_EC2_METADATA_DISABLED")
-            is_late = has_service and self._lateness.is_late()
+            is_late = has_service and self._lateness.record_failure()
             raise StorageError(NO_KEYS, transient=is_late)
+        self._lateness.record_answer()
         return S3Keys(
             access_key=frozen.access_key,
             secret_key=frozen.secret_key or "",
@@ -198,7 +206,7 @@ class AwsEnvironment:
         with self._lock:
             if self._session is None:
                 self._session = Session()
-                if "AWS_METADATA_SERVICE_NUM_ATTEMPTS" not in self._environ:
-                    name = "metadata_service_num_attempts"
+                name = "metadata_service_num_attempts"
+                if self._session.get_config_variable(name) == _OF_LIBRARY:
                     self._session.set_config_variable(name, _TRIES)
             return self._session

@@ -28,8 +28,9 @@ _REFUSED = (
 )
 _SILENT = "the service that gives the filer its keys of AWS does not answer"
 _UNREADABLE = (
-    "a file that the filer's environment names for AWS cannot be read ({reason}); check "
-    "AWS_WEB_IDENTITY_TOKEN_FILE and AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+    "what the filer's environment names for AWS cannot be used ({reason}); check "
+    "AWS_WEB_IDENTITY_TOKEN_FILE, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE and "
+    "credential_process"
 )
 _PASSING = frozenset({"IDPCommunicationError", "Throttling", "ThrottlingException"})
 # What botocore calls the agent of a pod, and the service of a machine.
@@ -38,20 +39,26 @@ _STATUS = re.compile(r"non 200 response (\d{3})")
 _MAX_CODE = 100
 
 
-def explain_no_keys(error: Exception) -> StorageError:
-    """Return what it means that botocore finds no keys."""
+def explain_no_keys(error: Exception) -> StorageError | None:
+    """Return what it means that botocore finds no keys; None if it does not say that."""
     if isinstance(error, ClientError):
         return _of_service(error)
     if isinstance(error, HTTPClientError | ConnectionError):
         return explain_connection(error)
-    if isinstance(error, MetadataRetrievalError) or (
-        isinstance(error, CredentialRetrievalError)
-        and error.kwargs.get("provider") in _ASKED
-    ):
+    if _is_of_agent(error):
         return _of_agent(error)
     if isinstance(error, OSError):
         return StorageError(_UNREADABLE.format(reason=error.strerror))
-    return StorageError(f"{NO_KEYS} ({type(error).__name__})")
+    if isinstance(error, BotoCoreError | ValueError):
+        return StorageError(f"{NO_KEYS} ({type(error).__name__})")
+    return None
+
+
+def _is_of_agent(error: Exception) -> bool:
+    if isinstance(error, CredentialRetrievalError):
+        return error.kwargs.get("provider") in _ASKED
+    # botocore raises the second where it is given keys whose time is over.
+    return isinstance(error, MetadataRetrievalError | RuntimeError)
 
 
 def _of_service(error: ClientError) -> StorageError:
@@ -63,7 +70,7 @@ def _of_service(error: ClientError) -> StorageError:
     )
 
 
-def _of_agent(error: BotoCoreError) -> StorageError:
+def _of_agent(error: Exception) -> StorageError:
     """Tell what the agent of a pod, or the service of a machine, says or does not say."""
     status = _STATUS.search(str(error))
     if status is None:

@@ -35,6 +35,8 @@ _AT_ONCE = 8  # parts of one file; more of them make servers wait for their disk
 _MAX_PARTS = 10_000  # of S3, as is the next
 _MAX_PART = 5 * 1024 * _MIB
 _WITHOUT_PARTS = frozenset({"NotImplemented", "MethodNotAllowed", "501", "405"})
+_NO_UPLOAD = "NoSuchUpload"
+_LOST = "S3 has lost its parts before they were joined"
 UNABORTED_CURE = "allow s3:AbortMultipartUpload, or let a rule of the bucket remove incomplete uploads"
 """What removes an upload that could not be aborted."""
 
@@ -144,12 +146,20 @@ class _PartsUpload:
         aborts.abort_left(bucket)
         self._upload = _begin(self._requests, self._request)
         try:
-            self._sender.send_all(workers, self._parts, self._send_part)
+            self._send_all(workers)
             return self._complete()
         except BaseException:
             aborts.abort(
                 bucket, partial(_abort, self._requests, self._request, self._upload)
             )
+            raise
+
+    def _send_all(self, workers: ThreadPoolExecutor) -> None:
+        try:
+            self._sender.send_all(workers, self._parts, self._send_part)
+        except S3RefusedError as error:
+            if error.code == _NO_UPLOAD:
+                raise StorageError(_LOST, transient=True) from error
             raise
 
     def _send_part(self, part: Part, body: FileBody) -> None:
@@ -163,7 +173,7 @@ class _PartsUpload:
         try:
             return self._sender.finish(self._join)
         except S3RefusedError as error:
-            if error.code == "NoSuchUpload":
+            if error.code == _NO_UPLOAD:
                 return self._made_object()
             raise
 
@@ -181,8 +191,7 @@ class _PartsUpload:
             headers = {}  # it is not there, or may be written and not be read
         etag, own = headers.get("etag", ""), etag_of_parts(self._etags.values())
         if not own or etag.strip('"') != own:
-            message = "S3 has lost its parts before they were joined"
-            raise StorageError(message, transient=True)
+            raise StorageError(_LOST, transient=True)
         return etag
 
     def _join(self) -> str:
@@ -215,7 +224,7 @@ def _abort(requests: S3Requests, put: S3Request, upload: str) -> None:
     try:
         requests.call(replace(put, method="DELETE", query={"uploadId": upload}))
     except S3RefusedError as error:
-        if error.code != "NoSuchUpload":
+        if error.code != _NO_UPLOAD:
             raise
 
 

@@ -106,9 +106,7 @@ def _add(
             target = stat_of(session, f"{folder.rstrip('/')}/{name}")
         except SftpError as error:
             reason = explain_status(error)
-            message = (
-                f"holds the link {shown}, which cannot be followed: {reason.message}"
-            )
+            message = f"holds {shown}, which cannot be looked at: {reason.message}"
             raise StorageError(message, transient=reason.transient) from error
         if target is None:
             listed.notes.append(f"{shown} is a link to nothing, left out")
