@@ -40,12 +40,14 @@ class FakeKubernetesApi:
     """The API, and knobs for tests: faults, quotas, logs, cut watches.
 
     ``listeners`` are called with each change, at once and on the caller's
-    thread; they may call the fake themselves.
+    thread; they may call the fake themselves. ``listed`` is the number of objects
+    that lists have returned.
     """
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[Resource, WatchEvent], None]] = []
         self.faults = Faults()
+        self.listed = 0
         self.quotas: dict[tuple[Resource, str], int] = {}
         self._objects: dict[_Key, JsonObject] = {}
         self._uids = itertools.count(1)
@@ -79,6 +81,7 @@ class FakeKubernetesApi:
                 for body in self._of(resource, namespace)
                 if matches(body, labels=labels, fields=fields)
             ]
+            self.listed += len(found)
             return Listing(found, str(self._version))
 
         with self._lock:

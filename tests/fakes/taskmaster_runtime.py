@@ -254,9 +254,10 @@ class FakeRuntime:
         with self.state.changed:
             return sorted(self.state.steps.get(attempt, {}))
 
-    def attempts(
+    def has_objects(
         self,
+        attempt: Attempt,
         report_reason: ReportReason,  # noqa: ARG002 - likewise
-    ) -> Sequence[Attempt]:
+    ) -> bool:
         with self.state.changed:
-            return sorted(self.state.steps)
+            return attempt in self.state.steps

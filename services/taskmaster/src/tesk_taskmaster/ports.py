@@ -236,10 +236,11 @@ class Runtime(Protocol):
             StepFailedError: It cannot be found out.
         """
 
-    def attempts(self, report_reason: ReportReason) -> Sequence[Attempt]:
-        """List the attempts of which something is left in this runtime.
+    def has_objects(self, attempt: Attempt, report_reason: ReportReason) -> bool:
+        """Tell whether something of an attempt is left in this runtime.
 
         Args:
+            attempt: That need not be prepared.
             report_reason: Called with what it waits for.
 
         Raises:

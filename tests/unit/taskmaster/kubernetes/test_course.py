@@ -31,7 +31,7 @@ def test_a_trivial_task_costs_four_calls(harness: ClusterHarness) -> None:
 def test_a_start_returns_when_the_container_runs(harness: ClusterHarness) -> None:
     harness.prepare()
     with harness.starting() as pod:
-        assert harness.runtime.attempts(harness.report_reason) == [ATTEMPT]
+        assert harness.runtime.has_objects(ATTEMPT, harness.report_reason)
         harness.cluster.start(pod)
 
     assert harness.runtime.wait(ATTEMPT, "x0", NOTHING) is None

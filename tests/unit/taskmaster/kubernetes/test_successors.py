@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from fakes.taskmaster_cluster_runtimes import Programs
-from taskmasters.attempts import SOON, CanceledError, ClusterHarness
+from taskmasters.attempts import ATTEMPT, SOON, CanceledError, ClusterHarness
 from tesk_kubernetes.api import (
     JOBS,
     PODS,
@@ -15,6 +15,8 @@ from tesk_kubernetes.api import (
     JsonObject,
     QuotaExceededError,
 )
+from tesk_model.names import Attempt
+from tesk_model.task import TaskId
 from tesk_runtime.clock import SystemClock
 from tesk_taskmaster.ports import StepFailedError
 
@@ -104,6 +106,19 @@ def test_a_successor_does_not_wait_anew(
     successor.prepare(harness.plan, "token", harness.report_reason)
     with pytest.raises(StepFailedError, match=end):
         successor.start(harness.plan, "x0", harness.report_reason)
+
+
+def test_whether_anything_is_left_of_an_attempt_takes_no_list_of_all(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(shares=True)
+    for number in range(3):
+        other = replace(harness.plan, attempt=Attempt(TaskId(f"other-{number}"), 1))
+        harness.runtime.prepare(other, "token", harness.report_reason)
+    listed = harness.api.listed
+
+    assert not harness.runtime.has_objects(ATTEMPT, harness.report_reason)
+    assert harness.api.listed == listed
 
 
 def succeed(harness: ClusterHarness) -> None:

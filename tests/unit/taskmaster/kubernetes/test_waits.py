@@ -188,13 +188,13 @@ def test_existing_steps_are_listed_when_the_api_server_is_back(
     harness.run()
     harness.api.fail_next("list", JOBS, ApiUnavailableError("away"))
 
-    assert harness.runtime.attempts(harness.report_reason) == [ATTEMPT]
+    assert harness.runtime.has_objects(ATTEMPT, harness.report_reason)
     assert harness.report_reason.reasons == ["waiting for the Kubernetes API: away"]
 
 
 LISTS: dict[str, Callable[[ClusterHarness], object]] = {
-    "of attempts": lambda it: it.runtime.attempts(it.report_reason),
-    "of an attempt": lambda it: it.runtime.existing_steps(ATTEMPT, it.report_reason),
+    "anything": lambda it: it.runtime.has_objects(ATTEMPT, it.report_reason),
+    "steps": lambda it: it.runtime.existing_steps(ATTEMPT, it.report_reason),
 }
 
 

@@ -1,15 +1,11 @@
 """Paths of the files of the local runtime; see docs/architecture.md."""
 
 import errno
-import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from tesk_model.names import Attempt
-from tesk_model.task import TaskId
 
-_ATTEMPT_NAME = re.compile(r"tesk-(?P<task>[a-z0-9-]+)-a(?P<number>[0-9]+)")
 _TRANSIENT = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
@@ -48,18 +44,6 @@ class TaskFolders:
             return sorted((self.attempt(attempt) / "steps").iterdir())
         except FileNotFoundError:
             return []
-
-    def attempts(self) -> list[Attempt]:
-        """Attempts of which there is a folder."""
-        try:
-            names = os.listdir(self.home / "tasks")  # noqa: PTH208 - names are wanted
-        except FileNotFoundError:
-            return []
-        return sorted(
-            Attempt(TaskId(match["task"]), int(match["number"]))
-            for match in map(_ATTEMPT_NAME.fullmatch, names)
-            if match
-        )
 
 
 def is_transient(error: OSError) -> bool:

@@ -46,7 +46,8 @@ def check_earlier_steps(
     """
     if not _has_results(assignment):
         return
-    if assignment.attempt not in runtime.attempts(attempt_reporter.report_reason):
+    report_reason = attempt_reporter.report_reason
+    if not runtime.has_objects(assignment.attempt, report_reason):
         raise _results_lost()
 
 

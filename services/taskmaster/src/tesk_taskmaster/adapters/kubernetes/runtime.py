@@ -19,13 +19,7 @@ from tesk_kubernetes.api import (
     KubernetesError,
     Resource,
 )
-from tesk_kubernetes.labels import (
-    INSTANCE,
-    TASK,
-    attempt_labels,
-    attempt_of,
-    selector,
-)
+from tesk_kubernetes.labels import attempt_labels, selector
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
@@ -238,32 +232,22 @@ class KubernetesRuntime:
         self, attempt: Attempt, report_reason: ReportReason
     ) -> Sequence[str]:
         """See ``Runtime.existing_steps``; listed in the cluster, whoever created them."""
-        namespace = self._site(attempt).namespace
-        labels = selector(attempt_labels(attempt))
-        listed = self._list(JOBS, namespace, labels, report_reason)
-        return sorted(map(step_of, listed))
+        return sorted(map(step_of, self._list(JOBS, attempt, report_reason)))
 
     def defer_removal(self, attempt: Attempt) -> None:
         """See ``Runtime.defer_removal``; the cluster removes the deleted objects."""
         self.detach(attempt)
 
-    def attempts(self, report_reason: ReportReason) -> Sequence[Attempt]:
-        """See ``Runtime.attempts``; an anchor alone cannot be seen."""
-        labels = f"{INSTANCE}={self._cluster.settings.instance},{TASK}"
-        found: set[Attempt | None] = set()
-        for namespace in self._namespaces:
-            for resource in (JOBS, PODS, VOLUME_CLAIMS):
-                listed = self._list(resource, namespace, labels, report_reason)
-                found.update(map(attempt_of, listed))
-        return sorted(attempt for attempt in found if attempt is not None)
+    def has_objects(self, attempt: Attempt, report_reason: ReportReason) -> bool:
+        """See ``Runtime.has_objects``; an anchor alone cannot be seen."""
+        kinds = (JOBS, PODS, VOLUME_CLAIMS)
+        return any(self._list(kind, attempt, report_reason) for kind in kinds)
 
     def _list(
-        self,
-        resource: Resource,
-        namespace: str,
-        labels: str,
-        report_reason: ReportReason,
+        self, resource: Resource, attempt: Attempt, report_reason: ReportReason
     ) -> Sequence[JsonObject]:
+        namespace = self._site(attempt).namespace
+        labels = selector(attempt_labels(attempt))
         try:
             return self._cluster.calls.call(
                 partial(self._cluster.api.list, resource, namespace, labels=labels),

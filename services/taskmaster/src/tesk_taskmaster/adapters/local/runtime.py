@@ -235,12 +235,14 @@ class LocalRuntime:
             reason = str(error).replace(f"{folder}/", "")
             raise LeftoversError(reason) from error
 
-    def attempts(
+    def has_objects(
         self,
+        attempt: Attempt,
         report_reason: ReportReason,  # noqa: ARG002 - of the port; nothing is waited for
-    ) -> Sequence[Attempt]:
-        """See ``Runtime.attempts``."""
-        return sorted({*self._folders.attempts(), *self._engine.attempts()})
+    ) -> bool:
+        """See ``Runtime.has_objects``."""
+        has_folder = self._folders.attempt(attempt).exists()
+        return has_folder or attempt in self._engine.attempts()
 
     def _lock_attempt(self, attempt: Attempt, report_reason: ReportReason) -> None:
         with self._guard:
