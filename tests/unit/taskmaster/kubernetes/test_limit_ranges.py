@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from fakes.taskmaster_cluster_runtimes import Programs
 from taskmasters.attempts import ClusterHarness
-from tesk_kubernetes.api import JOBS, LIMIT_RANGES, JsonObject
+from tesk_kubernetes.api import (
+    JOBS,
+    LIMIT_RANGES,
+    ApiUnavailableError,
+    JsonObject,
+)
 from tesk_kubernetes.quantities import parse_amount
 from tesk_kubernetes.templates import main_container
 from tesk_model.reasons import ReasonCode
@@ -199,3 +204,15 @@ def test_without_the_right_to_read_them_the_cluster_decides(
     harness.start()
 
     assert harness.result().exit_code == 0
+
+
+def test_limits_that_cannot_be_read_for_a_moment_are_waited_for(
+    harness: ClusterHarness,
+) -> None:
+    harness.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
+    harness.api.fail_next("list", LIMIT_RANGES, ApiUnavailableError("away"))
+
+    with pytest.raises(StepFailedError, match="the LimitRange tight"):
+        harness.prepare()
+
+    assert harness.report_reason.reasons == ["waiting for the Kubernetes API: away"]

@@ -117,9 +117,10 @@ class KubernetesRuntime:
         """See ``Runtime.prepare``."""
         attempt, informers = plan.attempt, self._cluster.informers
         context = self._site(attempt)
-        context = replace(
-            context, limits=self._limit_ranges.limits_of(context.namespace)
+        limits = self._cluster.calls.call(
+            partial(self._limit_ranges.limits_of, context.namespace), report_reason
         )
+        context = replace(context, limits=limits)
         cached = self._cache.retain(attempt)
         informers.watch(attempt, context.namespace, self._taskmaster, report_reason)
         prepared = self._preparation.prepare(

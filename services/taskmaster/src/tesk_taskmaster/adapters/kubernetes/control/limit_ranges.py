@@ -4,7 +4,7 @@ import logging
 import threading
 from dataclasses import dataclass, field
 
-from tesk_kubernetes.api import LIMIT_RANGES, KubernetesApi, KubernetesError
+from tesk_kubernetes.api import LIMIT_RANGES, KubernetesApi, RefusedError
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     ContainerLimits,
     container_limits,
@@ -28,9 +28,12 @@ class LimitRangeCache:
     )
 
     def limits_of(self, namespace: str) -> tuple[ContainerLimits, ...]:
-        """Return the limits of containers in a namespace; empty if not readable.
+        """Return the limits of a namespace; empty if they may not be read.
 
         Then the cluster itself refuses pods that exceed them.
+
+        Raises:
+            ApiUnavailableError: They cannot be read now.
         """
         now = self._clock.monotonic()
         with self._lock:
@@ -45,7 +48,7 @@ class LimitRangeCache:
     def _read(self, namespace: str) -> tuple[ContainerLimits, ...]:
         try:
             found = self._api.list(LIMIT_RANGES, namespace).items
-        except KubernetesError as error:
+        except RefusedError as error:
             _logger.info("LimitRanges not read", extra={"cause": str(error)})
             return ()
         return tuple(each for item in found for each in container_limits(item))
