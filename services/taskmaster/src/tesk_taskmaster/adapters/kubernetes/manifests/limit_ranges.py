@@ -9,7 +9,7 @@ Source:
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,8 @@ from tesk_kubernetes.quantities import parse_amount
 from tesk_model.quantities import format_bytes, format_number
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import cpu_quantity
 
-_NAMES = ("cpu", "memory", "ephemeral-storage")
+RESOURCES = ("cpu", "memory", "ephemeral-storage")
+"""The names of those that LimitRanges bound."""
 
 Amounts = Mapping[str, Decimal]
 """By the name of the resource: cores, or bytes."""
@@ -69,7 +70,7 @@ def fit_resources(
     requests = dict(resources.get("requests") or {})
     bounds = dict(resources.get("limits") or {})
     for each in limits:
-        for name in _NAMES:
+        for name in RESOURCES:
             asked = requests.get(name, bounds.get(name))
             if asked is None or not _applies(each, name):
                 continue
@@ -84,6 +85,46 @@ def fit_resources(
             if limit is not None and limit != given:
                 bounds[name] = quantity(name, limit)
     return {**resources, "requests": requests, "limits": bounds}
+
+
+def sum_problem(
+    containers: Sequence[JsonObject],
+    limits: Sequence[ContainerLimits],
+    names: Collection[str],
+) -> str:
+    """Return why a namespace refuses containers that start together; "": it does not.
+
+    Args:
+        containers: The resources of each.
+        limits: Of pods.
+        names: The resources that count.
+
+    Source:
+        Kubernetes, admission plugin LimitRanger, ``maxConstraint``: the sum of the
+        limits that there are, of which there must be one.
+    """
+    for each in limits:
+        for name, most in each.maximum.items():
+            if name not in names:
+                continue
+            asked = [_asked(container, name) for container in containers]
+            bounds = [(it.get("limits") or {}).get(name) for it in containers]
+            given = [parse_amount(bound) for bound in bounds if bound is not None]
+            largest = max(sum(asked), sum(given))
+            if largest > most:
+                return _too_much(each, name, Decimal(largest), most)
+            if not given:
+                return (
+                    f"the LimitRange {each.name} of the cluster wants a limit of {name}, "
+                    "and no step has one"
+                )
+    return ""
+
+
+def _asked(resources: JsonObject, name: str) -> Decimal:
+    """Return a request, for which Kubernetes takes the limit if there is none."""
+    limit = (resources.get("limits") or {}).get(name, 0)
+    return parse_amount((resources.get("requests") or {}).get(name, limit))
 
 
 def _limit(

@@ -26,10 +26,12 @@ from tesk_kubernetes.quantities import parse_amount
 from tesk_kubernetes.requests import pod_requests
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
+    RESOURCES,
     ContainerLimits,
     fit_resources,
     least_request,
     quantity,
+    sum_problem,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.domain.layouts import Order, PodVolume
@@ -122,11 +124,14 @@ def divide_resources(
     if plan.has_volume and volume is PodVolume.MEMORY:
         wanted = _with_memory(wanted, plan.disk, division)
     limits = list(division.limits_of_containers)
-    if order is Order.SEQUENCE:
+    adds_up = order is Order.TOGETHER and len(wanted) > 1
+    if not adds_up:
         limits += division.limits_of_pod
     fitted = {
         step: _fitted(step, resources, limits) for step, resources in wanted.items()
     }
+    if adds_up:
+        _check_sums(list(fitted.values()), division)
     return _pooled(fitted, division) if division.pooled else PodResources(steps=fitted)
 
 
@@ -188,6 +193,15 @@ def _fitted(
             f"{title_of(step)}: {fitted}", code=ReasonCode.POD_REFUSED
         )
     return {kind: amounts for kind, amounts in fitted.items() if amounts}
+
+
+def _check_sums(steps: Sequence[JsonObject], division: _Division) -> None:
+    """Check what the containers have together, but for what their pod has itself."""
+    names = (_DISK,) if division.pooled else RESOURCES
+    if problem := sum_problem(steps, division.limits_of_pod, names):
+        raise StepFailedError(
+            f"{title_of(POD)}: {problem}", code=ReasonCode.POD_REFUSED
+        )
 
 
 def _pooled(steps: Mapping[str, JsonObject], division: _Division) -> PodResources:

@@ -1,0 +1,89 @@
+"""LimitRanges of whole pods, for pods whose steps start together."""
+
+from typing import Any
+
+import pytest
+
+from builders.tasks import file_in, make_assigned_task, make_executor
+from taskmasters.pod_shapes import LIMITED_FILER_POD, PodShape
+from tesk_kubernetes.api import JsonObject
+from tesk_kubernetes.quantities import parse_amount
+from tesk_model.reasons import ReasonCode
+from tesk_model.task import Resources
+from tesk_taskmaster.ports import StepFailedError
+
+
+def limit_of_pods(**most: str) -> JsonObject:
+    """Return a LimitRange with a maximum for pods."""
+    names = {name.replace("_", "-"): amount for name, amount in most.items()}
+    item = {"type": "Pod", "max": names}
+    return {"metadata": {"name": "small"}, "spec": {"limits": [item]}}
+
+
+def shape(*, has_input: bool = True, **fields: Any) -> PodShape:
+    """Return a pod of one executor that starts with its filer."""
+    task = make_assigned_task(
+        inputs=(file_in("/work/a"),) if has_input else (),
+        executors=(make_executor(),),
+        resources=Resources(cpu_cores=2, ram_gb=8, disk_gb=10),
+    )
+    return PodShape(task=task, order="together", **fields)
+
+
+@pytest.mark.parametrize("pod_resources", [True, False])
+def test_a_pod_of_one_container_has_the_limit_that_its_namespace_wants(
+    *, pod_resources: bool
+) -> None:
+    made = shape(
+        has_input=False,
+        pod_resources=pod_resources,
+        limit_range=limit_of_pods(cpu="4"),
+    ).job()
+
+    (container,) = made["spec"]["template"]["spec"]["containers"]
+    assert parse_amount(container["resources"]["limits"]["cpu"]) == 4
+
+
+NEEDED = "needed, and the LimitRange small of the cluster lets a pod have"
+NOT_ALLOWED: dict[str, tuple[PodShape, str]] = {
+    "more memory than the most": (
+        shape(
+            pod_resources=False,
+            filer=LIMITED_FILER_POD,
+            limit_range=limit_of_pods(memory="8Gi"),
+        ),
+        f"8.5 GiB memory {NEEDED} 8 GiB",
+    ),
+    "no limit of processors": (
+        shape(pod_resources=False, limit_range=limit_of_pods(cpu="4")),
+        "the LimitRange small of the cluster wants a limit of cpu, and no step has one",
+    ),
+    "more disk than the most": (
+        shape(pod_resources=False, limit_range=limit_of_pods(ephemeral_storage="5Gi")),
+        f"10 GiB ephemeral-storage {NEEDED} 5 GiB",
+    ),
+    "more disk than the most, where pods have resources": (
+        shape(limit_range=limit_of_pods(ephemeral_storage="5Gi")),
+        f"10 GiB ephemeral-storage {NEEDED} 5 GiB",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shape", "why"), NOT_ALLOWED.values(), ids=NOT_ALLOWED)
+def test_a_pod_that_its_namespace_does_not_allow_is_not_made(
+    shape: PodShape, why: str
+) -> None:
+    with pytest.raises(StepFailedError) as failure:
+        shape.job()
+
+    assert failure.value.code == ReasonCode.POD_REFUSED
+    assert str(failure.value) == f"the pod of all steps: {why}"
+
+
+def test_a_pod_within_the_limits_of_its_namespace_is_made() -> None:
+    limits = limit_of_pods(memory="9Gi")
+
+    made = shape(pod_resources=False, filer=LIMITED_FILER_POD, limit_range=limits).job()
+
+    names = [each["name"] for each in made["spec"]["template"]["spec"]["containers"]]
+    assert names == ["in", "x0"]
