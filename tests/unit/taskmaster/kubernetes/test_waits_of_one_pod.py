@@ -1,11 +1,12 @@
 """Steps whose containers share a pod, and wait: each for what is in its own way."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from taskmasters.pods import happened
+from taskmasters.pods import EXECUTOR, containers, happened
 from taskmasters.shared_pods import (
     CREATING,
     FAILED_IN_SEQUENCE,
@@ -23,6 +24,7 @@ from taskmasters.shared_pods import (
 from tesk_kubernetes.api import JsonObject
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Observation,
     Problem,
     ProblemKind,
     Waiting,
@@ -120,3 +122,31 @@ def test_a_node_that_has_just_pulled_an_image_has_not_stalled() -> None:
     assert isinstance(observed, Problem)
     assert observed.kind is ProblemKind.STALLED
     assert observed.since == LATE
+
+
+def look_at_last(many: int) -> Observation:
+    """Observe the last executor of a pod of many, whose node tells nothing of it."""
+    names = [f"x{number}" for number in range(many)]
+    pulled = happened("Pulled", "Pulled", at=LATE.isoformat())
+    pulled["involvedObject"] = {"fieldPath": "spec.containers{x0}"}
+    last = replace(EXECUTOR, container=names[-1], earlier=tuple(names[:-1]))
+    states = {**dict.fromkeys(names, over()), names[-1]: CREATING}
+    return look(last, containers(states), events=[pulled])
+
+
+def test_a_step_whose_events_a_node_may_have_dropped_waits() -> None:
+    observed = look_at_last(8)
+
+    assert isinstance(observed, Waiting)
+    assert observed.reason.code == ReasonCode.IMAGE_PULLING
+    assert observed.reason.text == (
+        "executors[1]: its container is not started yet, and its node tells no more of "
+        "this pod"
+    )
+
+
+def test_a_step_whose_node_would_have_told_of_it_is_held_up() -> None:
+    observed = look_at_last(7)
+
+    assert isinstance(observed, Problem)
+    assert observed.kind is ProblemKind.STALLED

@@ -14,6 +14,10 @@ from tesk_kubernetes.pods import event_time
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
 _PULL = "Failed to pull image "
 _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
+# Of a pod, until a node tells only of one in five minutes,
+_MOST_EVENTS = 25
+# and of each container that it starts: Pulling, Pulled, Created, Started.
+_EVENTS_OF_CONTAINER = 4
 _CONTAINER = re.compile(r"spec\.(?:initC|c)ontainers\{(.+)\}")
 
 
@@ -47,6 +51,19 @@ def with_expired(
     told = {"", *map(_container_of, found)}
     last = {_container_of(event): event for event in sorted(known, key=event_time)}
     return [*found, *(event for name, event in last.items() if name not in told)]
+
+
+def may_be_dropped(begun: int) -> bool:
+    """Tell whether a node may tell no more of a pod.
+
+    Args:
+        begun: Number of its containers that have begun.
+
+    Source:
+        client-go, ``tools/record/events_cache.go``: ``defaultSpamBurst`` and
+        ``defaultSpamQPS``, which kubelets do not change.
+    """
+    return begun * _EVENTS_OF_CONTAINER >= _MOST_EVENTS
 
 
 def _container_of(event: JsonObject) -> str:

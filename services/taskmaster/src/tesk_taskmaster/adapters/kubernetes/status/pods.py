@@ -46,6 +46,7 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import (
 )
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     latest,
+    may_be_dropped,
     refusal,
     without_containers,
 )
@@ -246,6 +247,10 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
         text = f"{subject.name}: its pod waits for an image of another step"
         text = f"{text}: {shorten(newest['message'])}"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
+    if event is None and may_be_dropped(_begun(pod)):
+        text = f"{subject.name}: its container is not started yet, and its node tells"
+        text = f"{text} no more of this pod"
+        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
     came = _came_to(snapshot, pod)
     if event is None or not reason.startswith("Failed"):
         cause = f"node {node_of(pod)}"
@@ -254,6 +259,12 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
     is_sandbox = reason == "FailedCreatePodSandBox"
     kind = ProblemKind.STALLED if is_sandbox else ProblemKind.MOUNT
     return Problem(kind=kind, cause=event["message"], since=came)
+
+
+def _begun(pod: JsonObject) -> int:
+    """Return how many containers of a pod have begun."""
+    states = [state_of(each) for each in containers(pod)]
+    return sum("running" in state or "terminated" in state for state in states)
 
 
 def _time_of(event: JsonObject | None) -> datetime | None:
