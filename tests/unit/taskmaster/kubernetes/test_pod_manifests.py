@@ -220,6 +220,16 @@ def _see_resources(spec: Manifest) -> None:
             assert parse_amount(each["limits"][name]) <= parse_amount(amount)
 
 
+def test_a_filer_of_outputs_is_started_before_images_of_executors_are_pulled() -> None:
+    task = make_assigned_task(
+        executors=(make_executor(), make_executor()), outputs=(file_out("/work/b"),)
+    )
+
+    spec = PodShape(task=task).job()["spec"]["template"]["spec"]
+
+    assert [each["name"] for each in spec["containers"]] == ["out", "x0", "x1"]
+
+
 LARGER_FILER = merged_with(
     FILER_POD,
     containers=[

@@ -15,7 +15,7 @@ from tesk_kubernetes.api import JsonObject
 from tesk_model.paths import OWN_FOLDER
 from tesk_taskmaster.domain.layouts import Order
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import FILER, INPUTS, OUTPUTS
+from tesk_taskmaster.domain.step_names import FILER, INPUTS, OUTPUTS, direction_of
 
 TURNS = "tesk-turns"
 """Name of the pod's volume by which its steps take turns."""
@@ -49,9 +49,17 @@ def container_of(plan: Plan, step: str, order: Order) -> str:
 
 
 def container_names(plan: Plan, order: Order) -> Sequence[str]:
-    """Return the containers of a pod in the order of their first steps."""
+    """Return the containers of a pod in the order in which its node starts them.
+
+    That is the order of their first steps. Where all start together the filer comes
+    first, also if it has outputs only: a node pulls the image of each before it starts
+    the next, and outputs of a step that failed wait for no image of a later one.
+    """
     steps = step_names(plan)
-    return list(dict.fromkeys(container_of(plan, step, order) for step in steps))
+    names = list(dict.fromkeys(container_of(plan, step, order) for step in steps))
+    if order is Order.TOGETHER:
+        names.sort(key=lambda name: not direction_of(name))
+    return names
 
 
 def turn_options(plan: Plan, container: str, *, order: Order) -> Sequence[str]:
