@@ -42,7 +42,7 @@ from tesk_taskmaster.ports import ReportReason, StepFailedError, Tails, failure_
 
 _USUAL_SECONDS = 3.0  # in which most steps start; nothing is reported before
 # Who has waited for long is in no hurry: thousands may wait for a slow cluster, and
-# what changes is looked at in any case.
+# what changes is looked at in any case. Only an order to abandon comes with a look.
 _WAITED = 5  # so many times as long, when the objects are looked at again
 _LONGEST_INTERVAL = timedelta(seconds=20)  # as often as the cluster is queried
 _SUCCEEDED = Ended(result=StepResult(exit_code=0))  # of a filer
