@@ -98,7 +98,7 @@ UNTOLD = {
         "exceeded quota",
         "denied the request",
         "request is too large",
-        "message larger than max",
+        "trying to send message larger than max",
         "status unknown for quota",
     ),
     "an error between services, or of a service that asks wrongly": (

@@ -27,6 +27,7 @@ TOO_LARGE_TO_SEND = (
     "rpc error: code = ResourceExhausted desc = trying to send message larger than max "
     "(2097178 vs. 2097152)"
 )
+TOO_LARGE_TO_RECEIVE = TOO_LARGE_TO_SEND.replace("trying to send", "grpc: received")
 OTHER_UID = "Precondition failed: UID in precondition: a, UID in object meta: b"
 
 ANSWERS: dict[str, tuple[int, str, str, type[KubernetesError]]] = {
@@ -50,6 +51,10 @@ ANSWERS: dict[str, tuple[int, str, str, type[KubernetesError]]] = {
     "too large": (413, "RequestEntityTooLarge", "limit is 3145728", RefusedError),
     "too large for etcd": (500, "", TOO_LARGE_FOR_ETCD, RefusedError),
     "too large on the way to etcd": (500, "", TOO_LARGE_TO_SEND, RefusedError),
+    "a response of etcd that is too large": (
+        *(500, "", TOO_LARGE_TO_RECEIVE),
+        ApiUnavailableError,
+    ),
     "no such object": (404, "NotFound", 'pods "a" not found', MissingError),
     "no such resource": (404, "", "404 page not found", RefusedError),
     "too old": (410, "Expired", "too old resource version", ExpiredError),

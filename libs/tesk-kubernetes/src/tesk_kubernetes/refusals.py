@@ -39,7 +39,7 @@ _PASSING_PHRASE = "status unknown for quota"
 # A webhook may refuse with any code; this phrase tells a refusal from a failure.
 _WEBHOOK_REFUSAL = "denied the request"
 # Of etcd, and of the API server's calls to it: the answer is a 500, as of a failure.
-_TOO_LARGE = ("request is too large", "message larger than max")
+_TOO_LARGE = ("request is too large", "trying to send message larger than max")
 
 
 class MissingError(RefusedError):
