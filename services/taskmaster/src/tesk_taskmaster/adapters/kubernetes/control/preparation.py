@@ -76,7 +76,8 @@ class Preparation:
                 pod = self._pod(plan, jobs, adopted)
             except StepFailedError as error:
                 choice = self._choose_without_pod(plan, error)
-                jobs = replace(jobs, has_claim=plan.has_volume)
+                needs_claim = self._needs_claim(plan, choice, anchor, is_adopted=False)
+                jobs = replace(jobs, has_claim=needs_claim)
         if choice.layout is Layout.JOBS:
             check_executors(plan, self.cluster.templates.executor, context=context)
         self._watch_creators(plan, jobs, report_reason)
