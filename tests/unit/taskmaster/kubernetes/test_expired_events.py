@@ -1,5 +1,8 @@
 """What is known of a pod whose events the API server has dropped."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
@@ -17,7 +20,11 @@ from tesk_taskmaster.adapters.kubernetes.control.query_pace import QueryPace
 from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.status.events import with_expired
-from tesk_taskmaster.adapters.kubernetes.status.observations import Waiting
+from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Observation,
+    Problem,
+    Waiting,
+)
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
 
 
@@ -82,3 +89,39 @@ def test_a_pull_that_lasts_longer_than_events_are_kept_is_waited_for() -> None:
     assert api.all(EVENTS) == []
     assert isinstance(observed, Waiting)
     assert observed.reason.text == "executors[1]: pulling image registry.example/x:1"
+
+
+CREATED = datetime(2026, 11, 22, 19, 18, tzinfo=UTC)
+
+
+class PassedClock(SystemClock):
+    """A clock on which a time has passed since the pod was created."""
+
+    def __init__(self, passed: timedelta) -> None:
+        self._passed = passed
+
+    def now(self) -> datetime:
+        return CREATED + self._passed
+
+
+@pytest.mark.parametrize(
+    ("is_adopted", "hours", "kind"),
+    [(True, 3, Waiting), (True, 1, Problem), (False, 3, Problem)],
+)
+def test_a_pull_of_which_a_successor_knows_nothing_any_more_is_waited_for(
+    *, is_adopted: bool, hours: int, kind: type[Observation]
+) -> None:
+    cached = AttemptObjects()
+    record = seen("runs", waits("ContainerCreating"))
+    assert record.job is not None
+    assert record.pod is not None
+    namespace = record.pod["metadata"]["namespace"]
+    cached.put((PODS.plural, record.pod["metadata"]["name"], "tm0"), record.pod)
+    cluster = replace(
+        make_cluster(FakeKubernetesApi()), clock=PassedClock(timedelta(hours=hours))
+    )
+    objects = StepObjects(
+        cluster, cached, record.job, namespace=namespace, is_adopted=is_adopted
+    )
+
+    assert type(observe(objects.snapshot(EXECUTOR))) is kind

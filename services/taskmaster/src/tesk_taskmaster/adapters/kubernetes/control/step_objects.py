@@ -27,7 +27,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import (
     pruned,
 )
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
-from tesk_taskmaster.adapters.kubernetes.status.events import with_expired
+from tesk_taskmaster.adapters.kubernetes.status.events import KEPT, with_expired
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
 from tesk_taskmaster.adapters.kubernetes.status.queues import (
@@ -93,6 +93,7 @@ class StepObjects:
         self._created = pruned(job)
         self._is_adopted = is_adopted
         self._started = cluster.clock.monotonic()
+        self._events_since = cluster.clock.now() - KEPT if is_adopted else None
         self.results = QueryResults()
         self._queries = 0
         self._queried_at = self._started
@@ -126,6 +127,7 @@ class StepObjects:
             pod_is_gone=pod is not None and pod.is_gone,
             claim=None if claim is None or claim.is_gone else claim.object,
             events=answers.events,
+            events_since=self._events_since,
             has_no_pod=answers.has_no_pod,
             queue_message=answers.queue_message,
         )

@@ -5,7 +5,7 @@ Events are hints: they are aggregated, they expire, and they may be missing.
 
 import re
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import event_time
@@ -18,6 +18,9 @@ _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
 _MOST_EVENTS = 25
 # and of each container that it starts: Pulling, Pulled, Created, Started.
 _EVENTS_OF_CONTAINER = 4
+KEPT = timedelta(hours=1)
+"""How long the API server keeps events: the default of ``--event-ttl``."""
+
 _CONTAINER = re.compile(r"spec\.(?:initC|c)ontainers\{(.+)\}")
 
 
@@ -46,7 +49,7 @@ def with_expired(
         known: Of the same pod, as they were found before.
 
     Source:
-        kube-apiserver, ``--event-ttl`` (default: an hour).
+        kube-apiserver, ``--event-ttl``.
     """
     told = {"", *map(_container_of, found)}
     last = {_container_of(event): event for event in sorted(known, key=event_time)}

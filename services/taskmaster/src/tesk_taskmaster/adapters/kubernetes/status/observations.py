@@ -61,6 +61,7 @@ class Snapshot:
         pod_is_gone: The object was deleted since.
         claim: Of the volume, if the attempt has one.
         events: About Job, pod and claim, in any order; empty unless queried.
+        events_since: Older ones may have expired before they were read; None: no.
         was_stopped: TESK itself stopped it.
         has_no_pod: The cluster was queried for the pod, and has none.
         queue_message: Why a queue of the cluster holds the Job back, if it says so.
@@ -73,6 +74,7 @@ class Snapshot:
     pod_is_gone: bool = False
     claim: JsonObject | None = None
     events: Sequence[JsonObject] = ()
+    events_since: datetime | None = None
     was_stopped: bool = False
     has_no_pod: bool = False
     queue_message: str = ""

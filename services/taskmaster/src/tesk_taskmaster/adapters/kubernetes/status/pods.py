@@ -247,11 +247,11 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
         text = f"{subject.name}: its pod waits for an image of another step"
         text = f"{text}: {shorten(newest['message'])}"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    if event is None and may_be_dropped(_begun(pod)):
+    came = _came_to(snapshot, pod)
+    if event is None and _may_be_untold(snapshot, pod, came):
         text = f"{subject.name}: its container is not started yet, and its node tells"
         text = f"{text} no more of this pod"
         return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    came = _came_to(snapshot, pod)
     if event is None or not reason.startswith("Failed"):
         cause = f"node {node_of(pod)}"
         since = came and max(came, _time_of(newest) or came)
@@ -261,10 +261,14 @@ def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
     return Problem(kind=kind, cause=event["message"], since=came)
 
 
-def _begun(pod: JsonObject) -> int:
-    """Return how many containers of a pod have begun."""
+def _may_be_untold(snapshot: Snapshot, pod: JsonObject, came: datetime | None) -> bool:
+    """Tell whether an event of a step may be missing since a pod came to it."""
+    oldest = snapshot.events_since
+    if oldest is not None and came is not None and came < oldest:
+        return True
     states = [state_of(each) for each in containers(pod)]
-    return sum("running" in state or "terminated" in state for state in states)
+    begun = ["running" in state or "terminated" in state for state in states]
+    return may_be_dropped(sum(begun))
 
 
 def _time_of(event: JsonObject | None) -> datetime | None:
