@@ -29,7 +29,7 @@ _RELEASE_BACKOFF = timedelta(seconds=1)
 _HOLD_REPORTS = timedelta(seconds=1)
 # Seconds. Whoever waits for the interpreter wakes up so often, to ask for it: where each
 # of hundreds of attempts has something to do, 0.005 costs more than what they do.
-_SWITCH_INTERVAL = 0.1
+_SWITCH_INTERVAL = 0.02
 _USAGE_ERROR = 2
 
 
