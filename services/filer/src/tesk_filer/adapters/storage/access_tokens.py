@@ -97,21 +97,24 @@ class Lateness:
     """Tells whether a service that does not answer may do so later.
 
     One that has never answered is late for some seconds; one that has may come back.
+
+    Attributes:
+        has_answered: It is there.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         """Read seconds from ``monotonic``."""
         self._monotonic = monotonic
         self._first_failure: float | None = None
-        self._has_answered = False
+        self.has_answered = False
 
     def record_answer(self) -> None:
         """Record that it is there."""
-        self._has_answered = True
+        self.has_answered = True
 
     def record_failure(self) -> bool:
         """Record that it did not answer; tell whether that may pass."""
-        if self._has_answered:
+        if self.has_answered:
             return True
         now = self._monotonic()
         if self._first_failure is None:

@@ -143,7 +143,6 @@ class MachineIdentity:
             f"http://{host or _METADATA}/computeMetadata/v1/instance/service-accounts/"
             "default/token"
         )
-        self._is_known = False
         self._is_absent = False
 
     def ask(self) -> AccessToken:
@@ -172,12 +171,12 @@ class MachineIdentity:
             response.close()
             self._is_absent = True
             raise StorageError(NO_CREDENTIALS)
-        self._is_known = True
+        self._lateness.record_answer()
         return read_token(response, _DIALECT, _SENSELESS)
 
     def _unanswered(self, error: StorageError) -> StorageError:
         """Return what it means that nobody answers."""
-        if self._is_known:
+        if self._lateness.has_answered:
             return StorageError(_SILENT, transient=True)
         is_late = error.transient and self._lateness.record_failure()
         self._is_absent = not is_late
