@@ -123,7 +123,8 @@ class Runtime(Protocol):
 
         A filer that died without a result (``domain.transfer_result``) is started
         again, unless the steps lie in one pod. Returns as soon as the step can be
-        waited for.
+        waited for. A step is started when ``wait`` has told the ends of those before
+        it: one in a pod whose predecessor runs has been taken back by the cluster.
 
         Args:
             plan: Of its attempt.
