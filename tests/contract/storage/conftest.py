@@ -17,6 +17,7 @@ from servers.azure import azure_server
 from servers.ftp import FtpKind, ftp_server
 from servers.gcs import gcs_server
 from servers.http import http_server
+from servers.identities import Identities, identity_server
 from servers.s3 import ACCESS_KEY, SECRET_KEY, S3Service, s3_server
 from servers.sftp import SftpFiles, SftpKind, sftp_server
 from servers.sshd import Sshd, sshd_problem, sshd_server
@@ -57,6 +58,13 @@ def s3_service() -> Iterator[S3Service]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def identities() -> Iterator[Identities]:
+    """A service that says who a machine is."""
+    with identity_server() as server:
+        yield server
 
 
 def _s3_account(service: S3Service) -> SettingCredentials:

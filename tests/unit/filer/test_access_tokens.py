@@ -1,10 +1,15 @@
-"""Tokens are kept, and renewed before they end."""
+"""Tokens are kept, renewed before they end, and asked for within a deadline."""
 
+import threading
 from datetime import timedelta
 
 import pytest
 
-from tesk_filer.adapters.storage.access_tokens import AccessToken, KeptToken
+from tesk_filer.adapters.storage.access_tokens import (
+    AccessToken,
+    KeptToken,
+    within_deadline,
+)
 from tesk_filer.ports import StorageError
 
 HOUR = 3600.0
@@ -80,3 +85,22 @@ def test_a_refusal_that_lasts_is_told_at_once(service: Service) -> None:
 
     with pytest.raises(StorageError, match="no such account"):
         service.kept.get()
+
+
+def test_a_library_without_a_deadline_gets_one() -> None:
+    hangs = threading.Event()
+
+    with pytest.raises(StorageError, match="no credentials in time") as caught:
+        within_deadline(hangs.wait, 0.01)
+
+    assert caught.value.transient
+    hangs.set()
+
+
+def test_what_a_library_brings_or_raises_in_time_is_passed_on() -> None:
+    def fail() -> None:
+        raise LookupError("x")
+
+    assert within_deadline(lambda: None) is None
+    with pytest.raises(LookupError):
+        within_deadline(fail)
