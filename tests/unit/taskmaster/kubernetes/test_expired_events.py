@@ -1,23 +1,14 @@
 """What is known of a pod whose events the API server has dropped."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
-from fakes.taskmaster_cluster_runtimes import make_settings, make_templates
+from taskmasters.clusters import HandClock, make_cluster
 from taskmasters.pods import EXECUTOR, happened, seen, waits
 from tesk_kubernetes.api import EVENTS, PODS, JsonObject
-from tesk_runtime.clock import SystemClock
-from tesk_taskmaster.adapters.kubernetes.control.cache import (
-    AttemptObjects,
-    ObjectCache,
-)
-from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
-from tesk_taskmaster.adapters.kubernetes.control.informers import Informers
-from tesk_taskmaster.adapters.kubernetes.control.query_pace import QueryPace
-from tesk_taskmaster.adapters.kubernetes.control.retries import RetriedCalls
+from tesk_taskmaster.adapters.kubernetes.control.cache import AttemptObjects
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.status.events import with_expired
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
@@ -26,6 +17,8 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+
+CREATED = datetime(2026, 11, 22, 19, 18, tzinfo=UTC)
 
 
 def event_of(container: str, reason: str, at: str = "19:20") -> JsonObject:
@@ -54,19 +47,6 @@ def test_the_last_known_event_of_a_container_counts(
     assert with_expired(found, known) == want
 
 
-def make_cluster(api: FakeKubernetesApi) -> Cluster:
-    clock, settings = SystemClock(), make_settings()
-    return Cluster(
-        api=api,
-        calls=RetriedCalls(api, clock, settings),
-        informers=Informers(api, ObjectCache(), instance="test", taskmaster="tm0"),
-        queries=QueryPace(clock=clock),
-        templates=make_templates(),
-        clock=clock,
-        settings=settings,
-    )
-
-
 def test_a_pull_that_lasts_longer_than_events_are_kept_is_waited_for() -> None:
     api, cached = FakeKubernetesApi(), AttemptObjects()
     record = seen("runs", waits("ContainerCreating"))
@@ -75,7 +55,11 @@ def test_a_pull_that_lasts_longer_than_events_are_kept_is_waited_for() -> None:
     namespace = record.pod["metadata"]["namespace"]
     cached.put((PODS.plural, record.pod["metadata"]["name"], "tm0"), record.pod)
     objects = StepObjects(
-        make_cluster(api), cached, record.job, namespace=namespace, is_adopted=False
+        make_cluster(api, HandClock(CREATED)),
+        cached,
+        record.job,
+        namespace=namespace,
+        is_adopted=False,
     )
     pulling = event_of(EXECUTOR.container, "Pulling")
     pulling["involvedObject"]["uid"] = record.pod["metadata"]["uid"]
@@ -91,25 +75,12 @@ def test_a_pull_that_lasts_longer_than_events_are_kept_is_waited_for() -> None:
     assert observed.reason.text == "executors[1]: pulling image registry.example/x:1"
 
 
-CREATED = datetime(2026, 11, 22, 19, 18, tzinfo=UTC)
-
-
-class PassedClock(SystemClock):
-    """A clock on which a time has passed since the pod was created."""
-
-    def __init__(self, passed: timedelta) -> None:
-        self._passed = passed
-
-    def now(self) -> datetime:
-        return CREATED + self._passed
-
-
 @pytest.mark.parametrize(
-    ("is_adopted", "hours", "kind"),
-    [(True, 3, Waiting), (True, 1, Problem), (False, 3, Problem)],
+    ("hours", "was_read", "kind"),
+    [(3, True, Waiting), (1, True, Problem), (3, False, Problem)],
 )
-def test_a_pull_of_which_a_successor_knows_nothing_any_more_is_waited_for(
-    *, is_adopted: bool, hours: int, kind: type[Observation]
+def test_a_pull_of_which_nothing_is_known_any_more_is_waited_for(
+    *, hours: int, was_read: bool, kind: type[Observation]
 ) -> None:
     cached = AttemptObjects()
     record = seen("runs", waits("ContainerCreating"))
@@ -117,11 +88,15 @@ def test_a_pull_of_which_a_successor_knows_nothing_any_more_is_waited_for(
     assert record.pod is not None
     namespace = record.pod["metadata"]["namespace"]
     cached.put((PODS.plural, record.pod["metadata"]["name"], "tm0"), record.pod)
-    cluster = replace(
-        make_cluster(FakeKubernetesApi()), clock=PassedClock(timedelta(hours=hours))
-    )
+    clock = HandClock(CREATED + timedelta(hours=hours))
     objects = StepObjects(
-        cluster, cached, record.job, namespace=namespace, is_adopted=is_adopted
+        make_cluster(FakeKubernetesApi(), clock),
+        cached,
+        record.job,
+        namespace=namespace,
+        is_adopted=True,
     )
+    if was_read:
+        objects.query()
 
     assert type(observe(objects.snapshot(EXECUTOR))) is kind

@@ -28,8 +28,12 @@ def query(pace: QueryPace, clock: Hand, seconds: float) -> None:
         clock.at += seconds
 
 
-@pytest.mark.parametrize(("seconds", "pause"), [(0, 0), (0.01, 0.09), (2, 18)])
-def test_queries_take_a_tenth_of_the_time(seconds: float, pause: float) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "pause"), [(0, 0), (0.01, 0.09), (2, 18), (30, 60)]
+)
+def test_queries_take_a_tenth_of_the_time_with_pauses_of_a_minute_at_most(
+    seconds: float, pause: float
+) -> None:
     clock = Hand()
     pace = QueryPace(clock=clock)
     query(pace, clock, seconds)

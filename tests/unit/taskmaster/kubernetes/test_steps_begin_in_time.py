@@ -17,8 +17,10 @@ from taskmasters.pods import (
     seen,
 )
 from tesk_kubernetes.api import JsonObject
+from tesk_taskmaster.adapters.kubernetes.status.events import KEPT
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
+    Observation,
     Problem,
     Snapshot,
     Subject,
@@ -113,7 +115,7 @@ UNKNOWN: dict[str, Callable[[], Snapshot]] = {
         "runs",
         in_sequence(WAITS, WAITS, WAITS, WAITS),
         unbound,
-        subject=X1,
+        subject=replace(FILER, container="in", later=("x0", "x1", "out")),
         events=(),
     ),
 }
@@ -127,6 +129,51 @@ def test_it_has_its_time_from_when_it_is_looked_at_if_nothing_else_is_known(
 
     assert isinstance(observed, Problem)
     assert observed.since is None
+
+
+def test_a_mount_that_failed_before_the_first_container_is_over() -> None:
+    states = in_sequence(FIRST, over(ENDED), WAITS, WAITS)
+    failed = happened("FailedMount", "failed to sync secret cache")
+
+    judged = judge(seen("runs", states, subject=X1, events=[failed]), 1, SETTINGS)
+
+    assert isinstance(judged, Waiting)
+    assert judged.reason.text == "executors[1]: starting on its node: node node-1"
+
+
+def test_an_image_of_a_container_that_has_run_is_not_waited_for() -> None:
+    pulling = happened("Pulling", 'Pulling image "a"')
+    pulling["involvedObject"] = {"fieldPath": "spec.initContainers{x0}"}
+    states = in_sequence(FIRST, over(ENDED), WAITS, WAITS)
+
+    observed = observe(seen("runs", states, subject=X1, events=[pulling]))
+
+    assert isinstance(observed, Problem)
+    assert observed.since == datetime.fromisoformat(ENDED)
+
+
+OLD: dict[str, tuple[Edit, type[Observation]]] = {
+    "its image was pulled from the beginning": (
+        together(FIRST, over(ENDED), WAITS, RUNS),
+        Waiting,
+    ),
+    "its image is pulled since the one before it ended": (
+        in_sequence(FIRST, over(ENDED), WAITS, WAITS),
+        Problem,
+    ),
+}
+
+
+@pytest.mark.parametrize(("states", "kind"), OLD.values(), ids=OLD)
+def test_events_of_a_pull_may_have_expired_if(
+    states: Edit, kind: type[Observation]
+) -> None:
+    # Read first an hour after the pod came to its node, when the step was next.
+    since = datetime.fromisoformat(ENDED) - KEPT
+
+    observed = observe(seen("runs", states, subject=X1, events=(), events_since=since))
+
+    assert isinstance(observed, kind)
 
 
 def test_an_end_at_an_unknown_time_is_not_counted() -> None:

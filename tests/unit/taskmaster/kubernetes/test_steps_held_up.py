@@ -1,7 +1,7 @@
 """Problems that hold up a step of a cluster, with their messages."""
 
 import copy
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -22,6 +22,7 @@ from tesk_kubernetes.settings import KubernetesSettings
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Problem,
+    ProblemKind,
     Snapshot,
     Waiting,
 )
@@ -34,6 +35,23 @@ def suspended(labels: dict[str, str]) -> JsonObject:
         "spec": {"suspend": True},
         "status": {"conditions": [{"type": "Suspended", "status": "True"}]},
     }
+
+
+def resumed(at: str) -> JsonObject:
+    """Return a Job that its queue has let go."""
+    let_go = {"type": "Suspended", "status": "False", "lastTransitionTime": at}
+    created = "2026-11-22T19:18:46Z"
+    return {
+        "metadata": {"name": "j", "uid": "u", "creationTimestamp": created},
+        "spec": {"suspend": False},
+        "status": {"conditions": [let_go]},
+    }
+
+
+def refused(why: str, at: str) -> JsonObject:
+    """Return what the Job controller tells of a pod that it cannot make."""
+    made: JsonObject = happened("FailedCreate", f"Error creating: {why}", at=at)
+    return made
 
 
 # What the user reads while there is hope. Input, seconds, and words.
@@ -72,6 +90,30 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         ),
         3600,
         "executors[1]: pulling image registry.example/x:1",
+    ),
+    "an image that is pulled again after a failure, which its node still shows": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "503 Service Unavailable"),
+            events=[
+                happened("Failed", 'Failed to pull image "x": 503'),
+                happened("Pulling", "Pulling", at="2026-11-22T19:21:00Z"),
+            ],
+        ),
+        86_400,
+        "executors[1]: pulling image registry.example/x:1",
+    ),
+    "an image whose next pull has failed at once": (
+        seen(
+            "image-not-found",
+            waits("ErrImagePull", "503 Service Unavailable"),
+            events=[
+                happened("Pulling", "Pulling"),
+                happened("Failed", 'Failed to pull image "x": 503'),
+            ],
+        ),
+        899,
+        "cannot be pulled (given up after 15 min): 503 Service Unavailable",
     ),
     "no node for it, without a limit": (
         seen("unschedulable"),
@@ -115,6 +157,29 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         seen("refused-by-admission"),
         59,
         "the cluster refuses to run it (given up after 60 s): violates PodSecurity",
+    ),
+    "a quota that is full for the first time, of a Job that waited in a queue": (
+        seen(
+            "quota-of-pods",
+            job=resumed("2026-11-22T22:00:00Z"),
+            events=[
+                refused("exceeded quota: q", at="2026-11-22T19:19:00Z"),
+                refused("exceeded quota: q", at="2026-11-22T22:00:01Z"),
+            ],
+        ),
+        3599,
+        "a quota of the cluster has no room (given up after 60 min): exceeded quota: q",
+    ),
+    "a webhook that is away after hours of a full quota": (
+        seen(
+            "quota-of-pods",
+            events=[
+                refused("exceeded quota: q", at="2026-11-22T21:59:00Z"),
+                refused("failed calling webhook w", at="2026-11-22T22:00:00Z"),
+            ],
+        ),
+        59,
+        "refuses to run it (given up after 60 s): failed calling webhook w",
     ),
     "a node that has just got it": (
         seen("runs", waits("ContainerCreating"), events=()),
@@ -208,6 +273,25 @@ def test_another_container_neither_ends_nor_starts_a_step() -> None:
     pod["status"]["containerStatuses"].insert(0, ended)
 
     assert isinstance(judge(seen("runs", pod=pod, events=()), 1, SETTINGS), Waiting)
+
+
+TRIES = {
+    "a quota": (ProblemKind.QUOTA, "exceeded quota: q"),
+    "an admission": (ProblemKind.REFUSED, "denied"),
+}
+
+
+@pytest.mark.parametrize(("kind", "why"), TRIES.values(), ids=TRIES)
+def test_the_first_try_in_vain_tells_since_when(kind: ProblemKind, why: str) -> None:
+    tries = [refused(why, at=f"2026-11-22T19:{minute}:00Z") for minute in (30, 20, 40)]
+    made = happened("SuccessfulCreate", at="2026-11-22T19:10:00Z")
+    before = refused(why, at="2026-11-22T19:05:00Z")
+
+    observed = observe(seen("quota-of-pods", events=[made, before, *tries]))
+
+    assert isinstance(observed, Problem)
+    assert observed.kind is kind
+    assert observed.since == datetime(2026, 11, 22, 19, 20, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("name", WAITING)

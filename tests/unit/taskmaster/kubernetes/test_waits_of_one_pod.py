@@ -14,6 +14,8 @@ from taskmasters.shared_pods import (
     NO_IMAGE,
     OUT,
     PASSED,
+    RUNS,
+    X0,
     X1,
     by_order,
     in_sequence,
@@ -24,6 +26,7 @@ from taskmasters.shared_pods import (
 from tesk_kubernetes.api import JsonObject
 from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
+    Ended,
     Observation,
     Problem,
     ProblemKind,
@@ -93,6 +96,39 @@ def test_a_problem_began_with_its_own_container(
 
     assert isinstance(observed, Problem)
     assert (observed.kind, observed.since) == (kind, LATE)
+
+
+def test_a_container_that_has_begun_is_not_held_up_by_a_pull_that_failed_before() -> (
+    None
+):
+    failed = happened("Failed", 'Failed to pull image "x": 503')
+    started = happened("Started", at="2026-11-22T19:21:00Z")
+    for each in (failed, started):
+        each["involvedObject"] = {"fieldPath": "spec.containers{x0}"}
+    pulling = happened("Pulling", 'Pulling image "y"', at="2026-11-22T19:22:00Z")
+    pulling["involvedObject"] = {"fieldPath": "spec.containers{x1}"}
+    shown = {"waiting": {"reason": "ErrImagePull", "message": "503"}}
+
+    observed = look(
+        X0, together(over(), shown, CREATING, HELD), events=[failed, started, pulling]
+    )
+
+    assert isinstance(observed, Waiting)
+    assert observed.reason.code == ReasonCode.IMAGE_PULLING
+
+
+@by_order
+@pytest.mark.parametrize("state", [HELD, RUNS], ids=["waits", "runs"])
+def test_an_executor_that_a_new_pod_runs_again_is_lost(
+    order: Any, state: JsonObject
+) -> None:
+    observed = look(X1, order(PASSED, RUNS, state, HELD))
+
+    assert isinstance(observed, Ended)
+    assert observed.result.lost
+    assert observed.result.error == (
+        "executors[1] lost: a new pod runs executors[0] again"
+    )
 
 
 def test_while_a_node_pulls_for_another_step_it_waits() -> None:

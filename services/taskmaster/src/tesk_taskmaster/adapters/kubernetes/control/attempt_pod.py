@@ -111,7 +111,7 @@ class AttemptPod:
             StepFailedError: It cannot be created, or was and is gone.
         """
         if self._objects is not None:
-            return self._objects
+            return self._objects.for_next_step()
         if self.adopted or has_started:
             name = job_name(plan.attempt, POD)
             self._objects = self.jobs.recover(name, subject.name, report_reason)

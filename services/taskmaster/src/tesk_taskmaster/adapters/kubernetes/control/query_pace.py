@@ -2,7 +2,7 @@
 
 A list of events costs the API server as much as the namespace has events. So the slower
 it answers, the more seldom a taskmaster asks: one query at a time, for a tenth of
-the time in all.
+the time in all. Not bound to that is the last query before a step is given up.
 """
 
 import math
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from tesk_taskmaster.ports import Clock
 
 _PAUSE = 9  # as long as the query before has taken, times this
+_LONGEST_PAUSE = 60.0  # seconds; one that hung says little of the next
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,4 +38,5 @@ class QueryPace:
         finally:
             if is_free:
                 ended = self.clock.monotonic()
-                self._free_at = ended + _PAUSE * (ended - started)
+                pause = min(_PAUSE * (ended - started), _LONGEST_PAUSE)
+                self._free_at = ended + pause

@@ -9,13 +9,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from tesk_kubernetes.api import JOBS, PODS, KubernetesError
 from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.concluded import ConcludedTransfers
+from tesk_taskmaster.adapters.kubernetes.control.last_problem import LastProblem
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step_log import StepLog
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
@@ -27,7 +28,6 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Judgement,
     Observation,
-    ProblemKind,
     Running,
     Snapshot,
     Subject,
@@ -86,7 +86,7 @@ class Step:
         self._before_wait = before_wait
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._since: dict[ProblemKind, datetime] = {}
+        self._problem = LastProblem()
         self._was_stopped = False
         self._end: Ended | None = None
         self._observed: tuple[object, Observation] | None = None
@@ -107,9 +107,10 @@ class Step:
     def _observe(self) -> Judgement:
         observed = self._observe_objects()
         is_clear = isinstance(observed, Running | Ended)
-        if not is_clear and self.objects.query_if_due():
+        was_queried = not is_clear and self.objects.query_if_due()
+        if was_queried:
             observed = self._observe_objects()
-        return self._explained(self._judge(observed))
+        return self._explained(self._judge(observed, was_queried=was_queried))
 
     def delete_if_ended(self) -> None:
         """Delete its Job if that has no more to do, and its queue would run it again."""
@@ -261,27 +262,29 @@ class Step:
             self.objects.delete_job()
         return judged
 
-    def _judge(self, observed: Observation) -> Judgement:
+    def _judge(self, observed: Observation, *, was_queried: bool = False) -> Judgement:
+        """Judge what was observed; ``was_queried``: after the events were, just now."""
         if isinstance(observed, Running | Ended):
             return observed
         if problem := self._informer_problem():
-            # The cache may be old: do not give up.
-            text = f"waiting for the Kubernetes API: {shorten(problem)}"
-            return Waiting(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
+            return _waiting_for_api(problem)  # the cache may be old: do not give up
         if isinstance(observed, Waiting):
+            self._problem.forget()
             return observed
         now = self._cluster.clock.now()
         judged = judge_problem(
             observed,
             self._subject,
-            since=observed.since or self._since.setdefault(observed.kind, now),
+            since=self._problem.began(observed, now),
             now=now,
             settings=self._cluster.settings,
         )
-        if isinstance(judged, Ended) and not self.objects.was_queried:
-            self.objects.query()  # query the causes before giving up
-            return self._judge(self._observe_objects())
-        return judged
+        if was_queried or not isinstance(judged, Ended):
+            return judged
+        # What is known may be old, and the step about to start.
+        if problem := self.objects.query():
+            return _waiting_for_api(problem)
+        return self._judge(self._observe_objects(), was_queried=True)
 
     def _informer_problem(self) -> str:
         return self._cluster.informers.problem(self.objects.namespace)
@@ -311,3 +314,8 @@ class Step:
 
     def _extra(self, error: KubernetesError) -> dict[str, object]:
         return {**self.objects.log_fields, "cause": str(error)}
+
+
+def _waiting_for_api(problem: str) -> Waiting:
+    text = f"waiting for the Kubernetes API: {shorten(problem)}"
+    return Waiting(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))

@@ -8,7 +8,7 @@ or a pod that is not in the cache still exists.
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from tesk_kubernetes.api import (
     EVENTS,
@@ -16,6 +16,7 @@ from tesk_kubernetes.api import (
     PODS,
     VOLUME_CLAIMS,
     WORKLOADS,
+    ApiUnavailableError,
     JsonObject,
     KubernetesError,
 )
@@ -93,7 +94,7 @@ class StepObjects:
         self._created = pruned(job)
         self._is_adopted = is_adopted
         self._started = cluster.clock.monotonic()
-        self._events_since = cluster.clock.now() - KEPT if is_adopted else None
+        self._events_since: datetime | None = None  # none were read
         self.results = QueryResults()
         self._queries = 0
         self._queried_at = self._started
@@ -103,10 +104,15 @@ class StepObjects:
         """Seconds since the step was started or adopted here."""
         return self._cluster.clock.monotonic() - self._started
 
-    @property
-    def was_queried(self) -> bool:
-        """Tell whether the cluster was queried."""
-        return self._queries > 0
+    def for_next_step(self) -> "StepObjects":
+        """Return the same objects for another step of the pod, which begins now."""
+        return StepObjects(
+            self._cluster,
+            self.cached,
+            self._created,
+            namespace=self.namespace,
+            is_adopted=False,
+        )
 
     def pod(self) -> Entry | None:
         """Return the pod in its last version."""
@@ -133,7 +139,7 @@ class StepObjects:
         )
 
     def query_if_due(self) -> bool:
-        """Query the cluster, at growing intervals; tell whether it was queried.
+        """Query the cluster, at growing intervals; tell whether it has answered.
 
         It may be another step's turn.
         """
@@ -146,12 +152,25 @@ class StepObjects:
         with self._cluster.queries.turn() as is_free:
             if is_free:
                 self._queried_at = now
-                self.query()
-            return is_free
+            return is_free and not self.query()
 
-    def query(self) -> None:
-        """Query the cluster for why the step does not start."""
+    def query(self) -> str:
+        """Query the cluster for why the step does not start.
+
+        Returns:
+            Why it does not answer now; "" if all is known that may be read.
+        """
         self._queries += 1
+        try:
+            self._query()
+        except ApiUnavailableError as error:
+            _logger.warning("step not queried", extra=self._extra(error))
+            return str(error)
+        except KubernetesError as error:  # it may not be read, which does not pass
+            _logger.warning("step not queried", extra=self._extra(error))
+        return ""
+
+    def _query(self) -> None:
         missing = self._cluster.settings.missing_timeout
         if self.pod() is None and timedelta(seconds=self.age) >= missing:
             self._query_job()
@@ -214,11 +233,7 @@ class StepObjects:
 
     def _query_job(self) -> None:
         """Query a Job that has no pod: the cached one may be old."""
-        try:
-            found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
-        except KubernetesError as error:
-            _logger.warning("job not read", extra=self._extra(error))
-            return
+        found = self._cluster.api.get(JOBS, self.namespace, self.job_name)
         is_gone = found is None or found["metadata"]["uid"] != self.job_uid
         self.results = replace(self.results, has_no_job=is_gone)
 
@@ -227,11 +242,7 @@ class StepObjects:
         if not queue_of(job):
             return
         labels = selector({WORKLOAD_JOB: self.job_uid})
-        try:
-            found = self._cluster.api.list(WORKLOADS, self.namespace, labels=labels)
-        except KubernetesError as error:
-            _logger.warning("workloads not listed", extra=self._extra(error))
-            return
+        found = self._cluster.api.list(WORKLOADS, self.namespace, labels=labels)
         message = workload_message(found.items)
         self.results = replace(self.results, queue_message=message)
 
@@ -240,16 +251,12 @@ class StepObjects:
         about = [self.job_uid if pod is None else pod.uid]
         if claim is not None and claim.object["status"].get("phase") == "Pending":
             about.append(claim.uid)
+        asked = self._cluster.clock.now()
         found: list[JsonObject] = []
-        try:
-            for uid in about:
-                fields = f"involvedObject.uid={uid}"
-                found += self._cluster.api.list(
-                    EVENTS, self.namespace, fields=fields
-                ).items
-        except KubernetesError as error:
-            _logger.warning("events not listed", extra=self._extra(error))
-            return
+        for uid in about:
+            fields = f"involvedObject.uid={uid}"
+            found += self._cluster.api.list(EVENTS, self.namespace, fields=fields).items
+        self._events_since = self._events_since or asked - KEPT
         before = [
             event
             for event in self.results.events

@@ -10,6 +10,7 @@ from typing import Any
 from tesk_kubernetes.api import JsonObject
 from tesk_taskmaster.adapters.kubernetes.status.events import (
     failing_since,
+    has_gone_on,
     of_container,
     pull_failure,
 )
@@ -37,6 +38,8 @@ _CONTAINER_REASONS = {
     "StartError",
     "CrashLoopBackOff",
 }
+_STARTED = "Started"
+_AFTER_A_PULL_FAILED = ("Pulling", "Pulled", "Created", _STARTED)
 # Answers of registries for an image that does not exist: retries cannot succeed.
 _ABSENT = re.compile(
     r"not found|manifest unknown|name unknown|does not exist|invalid reference|"
@@ -65,6 +68,8 @@ def container_problem(
     events = of_container(snapshot.events, status["name"])
     if reason == "InvalidImageName":
         return Problem(kind=ProblemKind.IMAGE_NAME, cause=message, image=image)
+    if reason in _IMAGE_REASONS and has_gone_on(events, _AFTER_A_PULL_FAILED):
+        return None
     if reason in _IMAGE_REASONS:
         cause = _PULL_PREFIX.sub("", message) or pull_failure(events) or reason
         return Problem(
@@ -73,7 +78,7 @@ def container_problem(
             since=failing_since(events, pull=True),
             image=image,
         )
-    if reason in _CONTAINER_REASONS:
+    if reason in _CONTAINER_REASONS and not has_gone_on(events, (_STARTED,)):
         return Problem(
             kind=ProblemKind.CONTAINER,
             cause=message or reason,

@@ -4,11 +4,13 @@ Events are hints: they are aggregated, they expire, and they may be missing.
 """
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from tesk_kubernetes.api import JsonObject
-from tesk_kubernetes.pods import event_time
+from tesk_kubernetes.pods import event_time, parse_time
 
 # Each try has another pod name, and the same reason.
 _CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
@@ -34,6 +36,33 @@ def without_containers(
 def of_container(events: Sequence[JsonObject], name: str) -> Sequence[JsonObject]:
     """Return the events that are about this container of the pod, or about none."""
     return [event for event in events if _container_of(event) in ("", name)]
+
+
+def about_the_rest(
+    events: Sequence[JsonObject], begun: Collection[str], *, since: datetime | None
+) -> Sequence[JsonObject]:
+    """Return the events that may be about what still waits in a pod.
+
+    What is told of containers that have begun is over, and so are mounts before them.
+
+    Args:
+        events: About the pod.
+        begun: Its containers that have begun.
+        since: When the last of them ended; None: not yet.
+    """
+    if not begun:
+        return events
+    return [
+        event
+        for event in events
+        if _container_of(event) not in begun
+        and (_container_of(event) or _is_at_least(event, since))
+    ]
+
+
+def _is_at_least(event: JsonObject, since: datetime | None) -> bool:
+    time = parse_time(event_time(event))
+    return since is not None and time is not None and time >= since
 
 
 def with_expired(
@@ -82,12 +111,63 @@ def latest(events: Sequence[JsonObject], reasons: Collection[str]) -> JsonObject
     return max(found, key=event_time, default=None)
 
 
-def refusal(events: Sequence[JsonObject]) -> str:
-    """Return why the Job controller could not make a pod; "" if it could."""
-    event = latest(events, ("FailedCreate", "SuccessfulCreate"))
-    if event is None or event["reason"] == "SuccessfulCreate":
-        return ""
-    return _CREATION.sub("", str(event.get("message", "")))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """Why the Job controller can make no pod.
+
+    Attributes:
+        cause: Of the last try.
+        is_quota: A quota has no room.
+        since: Of the first of the last tries with that outcome; None if unknown.
+    """
+
+    cause: str
+    is_quota: bool
+    since: datetime | None
+
+
+def refusal(events: Sequence[JsonObject]) -> Refusal | None:
+    """Return why the Job controller could not make a pod; None if it could.
+
+    Each of its tries is an event of its own, as each has another pod.
+    """
+    told = [
+        e for e in events if e.get("reason") in ("FailedCreate", "SuccessfulCreate")
+    ]
+    told.sort(key=event_time, reverse=True)
+    if not told or told[0]["reason"] == "SuccessfulCreate":
+        return None
+    is_quota = _is_of_quota(told[0])
+    tries = takewhile(
+        lambda e: e["reason"] == "FailedCreate" and _is_of_quota(e) == is_quota, told
+    )
+    return Refusal(
+        cause=_CREATION.sub("", str(told[0].get("message", ""))),
+        is_quota=is_quota,
+        since=_earliest(tries),
+    )
+
+
+def _is_of_quota(event: JsonObject) -> bool:
+    return "exceeded quota" in str(event.get("message", ""))
+
+
+def has_gone_on(events: Sequence[JsonObject], reasons: Collection[str]) -> bool:
+    """Tell whether a node has begun again what had failed.
+
+    A kubelet shows the reason of a failure until it has done all that it does next.
+
+    Args:
+        events: Of one container.
+        reasons: Of those that tell of progress.
+
+    Source:
+        Kubernetes, ``pkg/kubelet``: ``reasonCache`` is set after ``SyncPod``.
+    """
+    failed, done = latest(events, ("Failed", "BackOff")), latest(events, reasons)
+    if failed is None or done is None:
+        return False
+    return event_time(failed) < event_time(done)
 
 
 def pull_failure(events: Sequence[JsonObject]) -> str:
@@ -101,11 +181,16 @@ def pull_failure(events: Sequence[JsonObject]) -> str:
 
 def failing_since(events: Sequence[JsonObject], *, pull: bool) -> datetime | None:
     """Return when pulls, or else starts, of a pod began to fail; None if unknown."""
-    times = [
-        str(event.get("firstTimestamp") or event_time(event))
+    return _earliest(
+        event
         for event in events
         if event.get("reason") == "Failed"
         and any(text in str(event.get("message", "")) for text in _PULLS) == pull
-    ]
+    )
+
+
+def _earliest(events: Iterable[JsonObject]) -> datetime | None:
+    """Return when the first of events occurred first; None if unknown."""
+    times = [str(each.get("firstTimestamp") or event_time(each)) for each in events]
     first = min(times, default="")
     return datetime.fromisoformat(first) if first else None

@@ -61,7 +61,7 @@ class Snapshot:
         pod_is_gone: The object was deleted since.
         claim: Of the volume, if the attempt has one.
         events: About Job, pod and claim, in any order; empty unless queried.
-        events_since: Older ones may have expired before they were read; None: no.
+        events_since: Older ones may have expired before any were read; None: none were.
         was_stopped: TESK itself stopped it.
         has_no_pod: The cluster was queried for the pod, and has none.
         queue_message: Why a queue of the cluster holds the Job back, if it says so.

@@ -21,7 +21,6 @@ from tesk_kubernetes.pods import (
     condition,
     container_state,
     containers,
-    event_time,
     is_finished,
     is_terminating,
     is_true,
@@ -44,13 +43,7 @@ from tesk_taskmaster.adapters.kubernetes.status.ends import (
     pod_metadata,
     unobserved_end,
 )
-from tesk_taskmaster.adapters.kubernetes.status.events import (
-    latest,
-    may_be_dropped,
-    refusal,
-    without_containers,
-)
-from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
+from tesk_taskmaster.adapters.kubernetes.status.events import latest, refusal
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Observation,
@@ -63,28 +56,21 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
 from tesk_taskmaster.adapters.kubernetes.status.queues import (
     is_suspended,
     may_be_replaced,
+    resumed_at,
     suspension,
     wait_in_queue,
 )
+from tesk_taskmaster.adapters.kubernetes.status.starts import judge_start
 from tesk_taskmaster.adapters.kubernetes.status.turns import (
     judge_blocked,
     judge_first_transfer,
+    judge_repeated,
     judge_turn,
 )
 
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
 _ENDS = ("Failed", "Complete")  # conditions of a Job
-_OF_NODES = (
-    "Pulling",
-    "Pulled",
-    "Created",
-    "FailedMount",
-    "FailedAttachVolume",
-    "FailedMapVolume",
-    "FailedCreatePodSandBox",
-)
-
 _ABOUT_VOLUMES = re.compile(
     r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
 )
@@ -133,12 +119,13 @@ def _without_pod(snapshot: Snapshot) -> Observation:
             return unobserved_end(snapshot, suspension(job))
         return wait_in_queue(snapshot, job)
     refused = refusal(snapshot.events)
-    if refused:
-        is_quota = "exceeded quota" in refused
+    if refused is not None:
+        # Before, its queue held it back.
+        times = filter(None, (refused.since, resumed_at(job)))
         return Problem(
-            kind=ProblemKind.QUOTA if is_quota else ProblemKind.REFUSED,
-            cause=refused,
-            since=parse_time(job["metadata"].get("creationTimestamp")),
+            kind=ProblemKind.QUOTA if refused.is_quota else ProblemKind.REFUSED,
+            cause=refused.cause,
+            since=max(times, default=None),
         )
     text = f"{snapshot.subject.name}: waiting for its pod"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
@@ -197,8 +184,8 @@ def _terminating(snapshot: Snapshot, pod: JsonObject) -> Observation:
 def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
     if not node_of(pod):
         return _unscheduled(snapshot, pod)
-    if blocked := judge_blocked(snapshot, pod):
-        return blocked
+    if never := judge_repeated(snapshot, pod) or judge_blocked(snapshot, pod):
+        return never
     subject = snapshot.subject
     # Those before it come first on the node, even if they have nothing to do.
     later = subject.others.difference(subject.earlier)
@@ -209,7 +196,7 @@ def _pending(snapshot: Snapshot, pod: JsonObject) -> Observation:
         kind = container_problem(snapshot, status, waiting)
         if kind is not None:
             return kind
-    return _on_its_node(snapshot, pod)
+    return judge_start(snapshot, pod)
 
 
 def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
@@ -230,62 +217,3 @@ def _unscheduled(snapshot: Snapshot, pod: JsonObject) -> Observation:
         )
     text = f"{snapshot.subject.name}: waiting for a node"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
-
-
-def _on_its_node(snapshot: Snapshot, pod: JsonObject) -> Observation:
-    """Judge a pod on its node by the last event of the node."""
-    subject = snapshot.subject
-    event = latest(without_containers(snapshot.events, subject.others), _OF_NODES)
-    # A kubelet starts one container after another, and tells of them when it is done.
-    newest = latest(snapshot.events, _OF_NODES)
-    reason = event["reason"] if event is not None else ""
-    # Without a limit: images may be large.
-    if reason == "Pulling":
-        text = f"{subject.name}: pulling image {subject.image}"
-        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    if newest is not None and newest["reason"] == "Pulling":
-        text = f"{subject.name}: its pod waits for an image of another step"
-        text = f"{text}: {shorten(newest['message'])}"
-        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    came = _came_to(snapshot, pod)
-    if event is None and _may_be_untold(snapshot, pod, came):
-        text = f"{subject.name}: its container is not started yet, and its node tells"
-        text = f"{text} no more of this pod"
-        return Waiting(Reason(ReasonCode.IMAGE_PULLING, text))
-    if event is None or not reason.startswith("Failed"):
-        cause = f"node {node_of(pod)}"
-        since = came and max(came, _time_of(newest) or came)
-        return Problem(kind=ProblemKind.STALLED, cause=cause, since=since)
-    is_sandbox = reason == "FailedCreatePodSandBox"
-    kind = ProblemKind.STALLED if is_sandbox else ProblemKind.MOUNT
-    return Problem(kind=kind, cause=event["message"], since=came)
-
-
-def _may_be_untold(snapshot: Snapshot, pod: JsonObject, came: datetime | None) -> bool:
-    """Tell whether an event of a step may be missing since a pod came to it."""
-    oldest = snapshot.events_since
-    if oldest is not None and came is not None and came < oldest:
-        return True
-    states = [state_of(each) for each in containers(pod)]
-    begun = ["running" in state or "terminated" in state for state in states]
-    return may_be_dropped(sum(begun))
-
-
-def _time_of(event: JsonObject | None) -> datetime | None:
-    return None if event is None else parse_time(event_time(event))
-
-
-def _came_to(snapshot: Snapshot, pod: JsonObject) -> datetime | None:
-    """Return when a pod came to a step whose container waits; None: not known.
-
-    That is when the pod did something last: its containers begin one after another, and
-    those before may have run for hours. One of those that runs is about to end.
-    """
-    states = {each["name"]: state_of(each) for each in containers(pod)}
-    if any("running" in states.get(name, {}) for name in snapshot.subject.earlier):
-        return None
-    times = [condition(pod, "PodScheduled").get("lastTransitionTime")]
-    for state in states.values():
-        times.append((state.get("running") or {}).get("startedAt"))
-        times.append((state.get("terminated") or {}).get("finishedAt"))
-    return max(filter(None, map(parse_time, times)), default=None)

@@ -6,6 +6,7 @@ then, as with an eviction; one that had not goes on waiting.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.labels import QUEUE
@@ -15,6 +16,7 @@ from tesk_kubernetes.pods import (
     is_terminating,
     is_true,
     node_of,
+    parse_time,
     state_of,
 )
 from tesk_model.reasons import Reason, ReasonCode
@@ -33,6 +35,13 @@ def is_suspended(job: JsonObject | None) -> bool:
 def queue_of(job: JsonObject) -> str:
     """Return the queue of the cluster that a Job is in; "" if it is in none."""
     return str((job["metadata"].get("labels") or {}).get(QUEUE, ""))
+
+
+def resumed_at(job: JsonObject) -> datetime | None:
+    """Return when a queue let a Job go; None if none held it back."""
+    suspended = condition(job, "Suspended")
+    is_over = suspended.get("status") == "False"
+    return parse_time(suspended.get("lastTransitionTime")) if is_over else None
 
 
 def wait_in_queue(snapshot: Snapshot, job: JsonObject) -> Waiting:

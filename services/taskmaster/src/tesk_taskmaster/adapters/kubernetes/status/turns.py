@@ -4,6 +4,8 @@ Pure; part of ``pods``. A step runs when its container does and those before it 
 ended. Those after one that failed run nothing, and may never begin.
 """
 
+from collections.abc import Iterator
+
 from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import container_state, is_init_container
 from tesk_model.reasons import Reason, ReasonCode
@@ -35,20 +37,46 @@ def judge_turn(snapshot: Snapshot, pod: JsonObject) -> Waiting | Ended | None:
     not, this is another pod than the one in which that ended: a queue of the cluster
     has taken that back, and makes the steps run again.
     """
-    for name in snapshot.subject.earlier:
-        if name in snapshot.passed:
-            continue
-        ended = container_state(pod, name).get("terminated")
+    for name, ended in _before(snapshot, pod):
         if ended is None and direction_of(name):
             text = f"{snapshot.subject.name}: waiting for the step before it"
             return Waiting(Reason(ReasonCode.STEP_STARTING, text))
         if ended is None:
-            return _lost(snapshot, f"a new pod runs {title_of(name)} again")
+            return _again(snapshot, name)
         if lost := _judge_missed_turn(snapshot, pod, name, ended):
             return lost
-        if has_failed(ended) and name not in snapshot.subject.ignored:
-            return None
     return None
+
+
+def judge_repeated(snapshot: Snapshot, pod: JsonObject) -> Ended | None:
+    """Judge a step whose container waits: None if none before it runs again.
+
+    See ``judge_turn``.
+    """
+    for name, ended in _before(snapshot, pod):
+        if ended is None and not direction_of(name):
+            return _again(snapshot, name)
+    return None
+
+
+def _before(
+    snapshot: Snapshot, pod: JsonObject
+) -> Iterator[tuple[str, JsonObject | None]]:
+    """Yield the containers before a step, as they ended; None: one that has not.
+
+    After one that failed no other executor has its turn.
+    """
+    for name in snapshot.subject.earlier:
+        if name in snapshot.passed:
+            continue
+        ended = container_state(pod, name).get("terminated")
+        yield name, ended
+        if ended and has_failed(ended) and name not in snapshot.subject.ignored:
+            return
+
+
+def _again(snapshot: Snapshot, name: str) -> Ended:
+    return _lost(snapshot, f"a new pod runs {title_of(name)} again")
 
 
 def _judge_missed_turn(
