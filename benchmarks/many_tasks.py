@@ -42,6 +42,8 @@ _LONGEST_POST = 900.0
 _LONGEST_RUN = 7200.0
 _PAGE = 1000
 _MOST_TASKMASTERS = 20  # real processes, on the cores that the cluster has
+TRIVIAL = "trivial"
+"""Beside the layouts: tasks without files, each of which is a single Job."""
 _VALUES = Path(__file__).resolve().parent.parent / "helm" / "tesk" / "values.yaml"
 
 
@@ -127,7 +129,8 @@ class _Bench:
     def _run_at_once(self, count: int, *, seconds: int) -> tuple[float, str]:
         """Return the seconds until all are COMPLETE, and the tag of them."""
         tag = f"wave-{time.time_ns()}"
-        body = _moving_task(seconds) | {"tags": {"wave": tag}}
+        files = {} if self.layout == TRIVIAL else _files()
+        body = {**_command(seconds), **files, "tags": {"wave": tag}}
         started = time.perf_counter()
         with ThreadPoolExecutor(_POSTERS) as threads:
             keys = [f"{tag}-{number}" for number in range(count)]
@@ -232,7 +235,7 @@ def _values(name: str, tag: str, count: int, layout: str) -> Values:
         "liveIntervalSeconds": 2,
         "tasksPerPod": max(packed, -(-count // masters)),
         "maxPods": masters,
-        **({} if layout == "jobs" else {"layout": layout}),
+        **({"layout": layout} if layout == "pod" else {}),
     }
     return merged(
         shared_values(tag=tag, s3_endpoint=""),
@@ -252,12 +255,17 @@ def _values(name: str, tag: str, count: int, layout: str) -> Values:
     )
 
 
-def _moving_task(seconds: int) -> dict[str, Any]:
-    """Return a task with an input and an output, which no filer moves."""
+def _command(seconds: int) -> dict[str, Any]:
+    """Return what a task runs."""
+    command = ["sleep", str(seconds)]
+    return {"executors": [{"image": "busybox:1.35", "command": command}]}
+
+
+def _files() -> dict[str, Any]:
+    """Return an input and an output, which no filer moves."""
     url = "http://storage.example.org"
     return {
         "inputs": [{"path": "/in/a", "url": f"{url}/a"}],
-        "executors": [{"image": "busybox:1.35", "command": ["sleep", str(seconds)]}],
         "outputs": [{"path": "/out/b", "url": f"{url}/b"}],
     }
 

@@ -275,7 +275,7 @@ def main() -> None:
         "--tasks", type=int, nargs="+", default=(), help="at once, on simulated nodes"
     )
     parser.add_argument(
-        "--layouts", nargs="+", default=(), help="of those tasks: jobs, pod"
+        "--layouts", nargs="+", default=(), help="of those tasks: jobs, pod, trivial"
     )
     parser.add_argument(
         "--schemes", nargs="+", default=(), help="of transfers, by name; all by default"
