@@ -63,6 +63,12 @@ JOINED = {
         answer(200, error("InternalError")),
         answer(200, b"<CompleteMultipartUploadResult/>"),
     ],
+    "its answer was lost, and it says so late": [
+        b"",
+        answer(200, error("NoSuchUpload")),
+        b'HTTP/1.1 200 OK\r\netag: "%s-2"\r\ncontent-length: 1\r\n\r\n'
+        % OF_BOTH.encode(),
+    ],
     "its answer was lost": [
         b"",
         answer(404, error("NoSuchUpload")),
@@ -105,6 +111,41 @@ def test_an_upload_that_fails_is_removed(answers: list[bytes]) -> None:
         place.put("s3://bucket/a", bytes(LARGE))
 
     assert methods(script)[-1] == "DELETE uploadId=u"
+
+
+LASTING = {
+    "its disks are full": ("XMinioStorageFull", r"S3 refuses: no \(XMinioStorageFull"),
+    "it may not be written": ("AccessDenied", r"access denied \(AccessDenied\)"),
+}
+
+
+@pytest.mark.parametrize(("code", "want"), LASTING.values(), ids=LASTING)
+def test_parts_are_joined_once_if_a_late_error_lasts(code: str, want: str) -> None:
+    late = answer(200, error(code, Message="no"))
+    with (
+        scripted_server(answer(200, PARTS_ID), PART, PART, late, answer(204)) as script,
+        opened(at(script)) as place,
+        pytest.raises(StorageError, match=want) as caught,
+    ):
+        place.put("s3://bucket/a", bytes(LARGE))
+
+    assert not caught.value.transient
+    assert methods(script)[-1] == "DELETE uploadId=u"
+    assert methods(script).count("POST uploadId=u") == 1
+
+
+def test_a_late_error_of_too_many_requests_asks_for_fewer() -> None:
+    late = answer(200, error("SlowDown", Message="later"))
+    with (
+        scripted_server(
+            answer(200, PARTS_ID), PART, PART, *[late] * 4, answer(204)
+        ) as script,
+        opened(at(script)) as place,
+        pytest.raises(StorageError, match="did not join its parts: later") as caught,
+    ):
+        place.put("s3://bucket/a", bytes(LARGE))
+
+    assert (caught.value.transient, caught.value.throttled) == (True, True)
 
 
 LOST = {

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from http import HTTPStatus
 from types import TracebackType
 
 from tesk_filer.adapters.storage.http_errors import may_pass
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.objects import RefusedError
-from tesk_filer.adapters.storage.s3_messages import parse_error
+from tesk_filer.adapters.storage.s3_messages import ErrorMessage, parse_error
 from tesk_filer.domain.redaction import excerpt
 from tesk_filer.ports import ChangedError, StorageError
 
@@ -32,6 +33,12 @@ _TRANSIENT = frozenset(
     | {"BadDigest", "XAmzContentSHA256Mismatch", "IncompleteBody"}
 )
 _THROTTLED = frozenset({"SlowDown", "Throttling", "TooManyRequests"})
+# What a join may be told after the status of success, and no later try changes.
+_LASTING = frozenset(
+    {"AccessDenied", "NoSuchBucket", "NoSuchUpload", "MalformedXML", "InvalidRequest"}
+    | {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "EntityTooLarge"}
+    | {"QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded"}
+)
 _CHANGED = frozenset({"412", "PreconditionFailed", "416", "InvalidRange"})
 _ABSENT = frozenset({"404", "NoSuchKey", "NotFound"})
 _KEYS_REFUSED = frozenset(
@@ -106,6 +113,28 @@ def explain(refusal: Refusal) -> StorageError:
         transient=throttled or may_pass(status) or code in _TRANSIENT,
         throttled=throttled,
         retry_after=_retry_after(refusal.headers),
+    )
+
+
+def explain_join(error: ErrorMessage) -> StorageError:
+    """Return what an error means that came after the status of success.
+
+    What is unknown may pass, as most that happens to a server while it joins parts.
+
+    Source:
+        Amazon S3, "CompleteMultipartUpload": the request may fail "after the initial
+        200 OK response has been sent".
+    """
+    code, message = error.code, error.message
+    if code in _LASTING:
+        status = HTTPStatus.OK
+        return explain(Refusal(status=status, code=code, message=message, headers={}))
+    reason = excerpt(message, _MAX_REASON)
+    return S3RefusedError(
+        f"S3 did not join its parts: {reason} ({excerpt(code, _MAX_CODE)})",
+        code=code,
+        transient=True,
+        throttled=code in _THROTTLED,
     )
 
 

@@ -13,7 +13,7 @@ from functools import partial
 from tesk_filer.adapters.storage.http_bodies import BytesBody, FileBody
 from tesk_filer.adapters.storage.part_uploads import PartSender, split
 from tesk_filer.adapters.storage.s3_checksums import etag_of_parts, md5_of_etag
-from tesk_filer.adapters.storage.s3_errors import S3RefusedError
+from tesk_filer.adapters.storage.s3_errors import S3RefusedError, explain_join
 from tesk_filer.adapters.storage.s3_messages import (
     format_parts,
     parse_completed,
@@ -208,8 +208,7 @@ class _PartsUpload:
         told = self._requests.call(complete)[1]
         error = parse_error(told)
         if error.code:
-            message = f"S3 did not join its parts: {error.message} ({error.code})"
-            raise StorageError(message, transient=True)
+            raise explain_join(error)
         return parse_completed(told)
 
 
