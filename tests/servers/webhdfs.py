@@ -49,6 +49,7 @@ class HdfsFiles:
         datanode: Host and port to which the namenode sends.
         listing: What it answers when it is asked for a page of a directory; None: what
             is there.
+        unanswered: Operations that are done, once each, and whose answers are lost.
     """
 
     url: str = ""
@@ -66,6 +67,7 @@ class HdfsFiles:
     change_after_open: str = ""
     datanode: str = ""
     listing: Mapping[str, Any] | None = None
+    unanswered: list[str] = field(default_factory=list)
     clock: int = 0
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -155,6 +157,11 @@ class _Node(BaseHTTPRequestHandler):
         body: bytes,
         cut: int | None = None,
     ) -> None:
+        operation = self._query.get("op", "")
+        if operation in self.state.unanswered:
+            self.state.unanswered.remove(operation)
+            self.close_connection = True
+            return
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)

@@ -98,6 +98,19 @@ def test_an_upload_that_breaks_leaves_what_was_there(
     assert broken.contents() == {"/a": CONTENT}
 
 
+def test_a_renaming_whose_answer_is_lost_is_not_asked_again_by_itself(
+    broken: Broken,
+) -> None:
+    broken.server.unanswered.append("RENAME")
+
+    with pytest.raises(StorageError) as caught:
+        broken.place.put(broken.place.at("a"), CONTENT)
+
+    assert caught.value.transient
+    broken.place.put(broken.place.at("a"), CONTENT)
+    assert broken.contents() == {"/a": CONTENT}
+
+
 @pytest.mark.parametrize("does", ["cut", "close", "stall"])
 def test_a_namenode_that_breaks_off_may_be_asked_again(
     broken: Broken, does: str

@@ -26,10 +26,11 @@ _NOTHING = BytesBody()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One request, which may arrive twice.
+    """One request.
 
     Attributes:
         query: By name, not encoded; added to that of ``url``.
+        is_repeatable: It may arrive twice.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Request:
     query: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     headers: Mapping[str, str] = field(default_factory=lambda: _NONE, repr=False)
     body: Body = field(default=_NOTHING, repr=False)
+    is_repeatable: bool = True
 
     @property
     def full_url(self) -> str:
@@ -135,7 +137,7 @@ class RestClient:
                     target=f"{parts.path or '/'}{query}",
                     headers={"accept-encoding": "identity", **headers},
                     body=request.body,
-                    is_repeatable=True,
+                    is_repeatable=request.is_repeatable,
                 )
             )
         except OSError as error:

@@ -25,6 +25,7 @@ from tesk_model.locations import Location, parse_location
 
 _MAX_HOPS = 5
 _NO_ARGUMENTS: Mapping[str, str] = MappingProxyType({})
+_ONCE = frozenset({"RENAME"})  # the second finds no file to rename
 _DENIED = (
     "access denied ({code}); check the user of the url, or of the filer's credentials, "
     "and the permissions there"
@@ -182,6 +183,7 @@ class WebHdfs:
             url=f"{self._endpoint(location)}/webhdfs/v1{path}",
             query=query,
             headers=headers,
+            is_repeatable=operation not in _ONCE,
         )
 
     def _endpoint(self, location: Location) -> str:
