@@ -188,6 +188,7 @@ class Bench:
             interval=timedelta(hours=1),
             warn=self.log.append,
             conclude=conclude,
+            renews_token=incoming,
         )
         try:
             return transfer.run()

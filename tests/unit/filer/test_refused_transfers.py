@@ -12,12 +12,19 @@ from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_model.errors import ConflictError, PermissionDeniedError, TeskError
 
+OLD_TOKEN = PermissionDeniedError("no")
 REFUSALS = {
-    "its token is of another key": (
-        PermissionDeniedError("no"),
+    "its token is of another key, and a new attempt has a new one": (
+        OLD_TOKEN,
+        True,
         ExitCode.TEMPORARY_FAILURE,
     ),
-    "the attempt is over": (ConflictError("over"), ExitCode.FAILED),
+    "its token is of another key, as it is at each try": (
+        OLD_TOKEN,
+        False,
+        ExitCode.FAILED,
+    ),
+    "the attempt is over": (ConflictError("over"), True, ExitCode.FAILED),
 }
 
 
@@ -32,9 +39,13 @@ class Moving:
         raise HaltedError
 
 
-@pytest.mark.parametrize(("error", "want"), REFUSALS.values(), ids=REFUSALS)
-def test_it_stops_and_a_new_attempt_follows_if_that_has_another_token(
-    error: TeskError, want: ExitCode
+@pytest.mark.parametrize(
+    ("error", "renews_token", "want"), REFUSALS.values(), ids=REFUSALS
+)
+def test_it_stops_and_is_repeated_only_with_another_token(
+    error: TeskError,
+    renews_token: bool,
+    want: ExitCode,
 ) -> None:
     halt, told = threading.Event(), list[str]()
     transfer = Transfer(
@@ -44,6 +55,7 @@ def test_it_stops_and_a_new_attempt_follows_if_that_has_another_token(
         halt=halt,
         interval=timedelta(milliseconds=1),
         warn=told.append,
+        renews_token=renews_token,
     )
 
     assert transfer.run() is want

@@ -351,10 +351,7 @@ def test_a_file_and_a_directory_with_one_path_are_told(bench: Bench) -> None:
 
 
 REFUSALS = {
-    "its token is of another key": (
-        PermissionDeniedError("no"),
-        ExitCode.TEMPORARY_FAILURE,
-    ),
+    "its token is of another key": (PermissionDeniedError("no"), ExitCode.FAILED),
     "the attempt is over": (ConflictError("over"), ExitCode.FAILED),
     "the scheduler stays away": (UnavailableError("away"), ExitCode.TEMPORARY_FAILURE),
 }

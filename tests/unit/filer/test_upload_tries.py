@@ -13,7 +13,7 @@ from simulations.transfer import Bench
 from tesk_filer.ports import StorageError
 from tesk_filer.usecases.transfer import ExitCode
 from tesk_filer.usecases.upload_tries import UploadTries
-from tesk_model.errors import ConflictError, UnavailableError
+from tesk_model.errors import ConflictError, PermissionDeniedError, UnavailableError
 from tesk_model.task import Output
 from tesk_model.upload_retries import UploadRetries
 
@@ -122,6 +122,15 @@ def test_a_scheduler_that_is_away_is_asked_again_as_often(outputs: Outputs) -> N
 
 def test_an_attempt_that_is_over_ends_the_tries(outputs: Outputs) -> None:
     outputs.bench.transfers.error = ConflictError("the attempt is over")
+
+    assert outputs.take(5) is ExitCode.FAILED
+    assert len(outputs.bench.log) == 1
+
+
+def test_a_token_that_is_refused_ends_the_tries_which_all_have_it(
+    outputs: Outputs,
+) -> None:
+    outputs.bench.transfers.error = PermissionDeniedError("not of this attempt")
 
     assert outputs.take(5) is ExitCode.FAILED
     assert len(outputs.bench.log) == 1

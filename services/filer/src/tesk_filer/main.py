@@ -174,6 +174,7 @@ def _run_transfer(
                 interval=_REPORT_INTERVAL,
                 warn=_logger.warning,
                 conclude=conclude,
+                renews_token=incoming,
             )
             return _observe(config, transfer)
 

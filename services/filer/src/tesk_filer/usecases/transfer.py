@@ -43,6 +43,8 @@ class Transfer:
         warn: Logs a warning.
         interval: Between two reports of progress.
         conclude: Completes the result before it is recorded.
+        renews_token: It is repeated in a new attempt, which has a new token, and not in
+            this one.
     """
 
     transfer_run: TransferRun
@@ -52,6 +54,7 @@ class Transfer:
     interval: timedelta
     warn: Callable[[str], None]
     conclude: Callable[[TransferResult], TransferResult] = lambda result: result
+    renews_token: bool = False
 
     def run(self) -> ExitCode:
         """Run the transfer, and return the exit code of the process."""
@@ -66,13 +69,13 @@ class Transfer:
             ended.set()
             self.transfers.finish(self.conclude(result))
         except HaltedError:
-            return _code_of(refusals[0]) if refusals else ExitCode.STOPPED
+            return self._code_of(refusals[0]) if refusals else ExitCode.STOPPED
         except (UnavailableError, ResourceExhaustedError) as error:
             self.warn(f"the scheduler is unavailable: {error.message}")
             return ExitCode.TEMPORARY_FAILURE
         except TeskError as error:
             self.warn(f"the scheduler refuses this transfer: {error.message}")
-            return _code_of(error)
+            return self._code_of(error)
         finally:
             ended.set()
         return _exit_code(result)
@@ -89,12 +92,12 @@ class Transfer:
                 self.halt.set()
                 return
 
-
-def _code_of(refusal: TeskError) -> ExitCode:
-    """Return the exit code of a transfer that the scheduler refuses."""
-    # The key of the tokens was changed: a new attempt has a new token.
-    has_old_token = isinstance(refusal, PermissionDeniedError)
-    return ExitCode.TEMPORARY_FAILURE if has_old_token else ExitCode.FAILED
+    def _code_of(self, refusal: TeskError) -> ExitCode:
+        """Return the exit code of a transfer that the scheduler refuses."""
+        # The key of the tokens was changed.
+        has_old_token = isinstance(refusal, PermissionDeniedError)
+        may_pass = has_old_token and self.renews_token
+        return ExitCode.TEMPORARY_FAILURE if may_pass else ExitCode.FAILED
 
 
 def _exit_code(result: TransferResult) -> ExitCode:
