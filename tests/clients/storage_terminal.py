@@ -24,6 +24,9 @@ from tesk_filer.config import FilerSettings
 from tesk_filer.ports import Storage
 from tesk_model.locations import Location
 
+PARTS_FROM = 1024
+"""Bytes from which on a file comes in parts."""
+
 FILES = {"s3://b/a": b"content", "s3://b/d/x": b"x", "s3://b/d/e/y": b"yy"}
 
 
@@ -73,7 +76,7 @@ class StorageTerminal:
     def _storage(self, folders: tuple[Path, ...] | None) -> Iterator[StorageAccess]:
         self.scopes.append(folders)
         yield FilerStorage(
-            filer=FilerSettings(backoff=timedelta()),
+            filer=FilerSettings(backoff=timedelta(), parts_from=PARTS_FROM),
             storages=self,
             new_id=lambda: "1",
             umask=0o027,

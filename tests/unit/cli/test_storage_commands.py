@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from builders.tasks import make_task_json
-from clients.storage_terminal import FILES, StorageTerminal
+from clients.storage_terminal import FILES, PARTS_FROM, StorageTerminal
 from tesk_cli.ports import StorageFailedError, StorageStoppedError
 from tesk_filer.ports import StorageError
 from tesk_model.errors import NotFoundError, UnavailableError
@@ -167,6 +167,18 @@ def test_a_download_that_fails_leaves_the_files_that_are_complete(
     assert result.exit_code == 1
     left = [path.name for path in terminal.root.rglob("*") if path.is_file()]
     assert left == result.stdout.count("1 file,") * ["x"]
+
+
+def test_a_large_download_that_fails_for_now_leaves_nothing_of_the_file(
+    terminal: StorageTerminal,
+) -> None:
+    terminal.s3.files["s3://b/large"] = bytes(PARTS_FROM)
+    terminal.s3.cuts["s3://b/large"] = [PARTS_FROM // 2] * 10
+
+    result = terminal.run("get", "s3://b/large", f"{terminal.root}/x")
+
+    assert result.exit_code == 3, result.stderr
+    assert list(terminal.root.iterdir()) == []
 
 
 FAILED_TRANSFERS = {

@@ -159,7 +159,9 @@ class FilerStorage:
                 filer,
                 engine,
                 transfers=transfers,
-                volume=FolderVolume(folder, umask=self.umask, tag=tag),
+                volume=FolderVolume(
+                    folder, umask=self.umask, tag=tag, keeps_parts=False
+                ),
             ),
             transfers=transfers,
             progress=engine.progress,

@@ -47,6 +47,7 @@ class FolderVolume:
         umask: int = 0,
         keeps_modes: bool = True,
         tag: str = "tesk",
+        keeps_parts: bool = True,
     ) -> None:
         """Use ``folder``, which exists and mirrors the container's tree.
 
@@ -57,12 +58,15 @@ class FolderVolume:
             keeps_modes: Files that are executable stay so.
             tag: Of temporary names here and of what is sent from here, see
                 ``temporary_names``; of no matter where nothing moves.
+            keeps_parts: A later transfer has the same tag, so that it can go on with
+                what has arrived of a large file.
         """
         self._tree = RootedFiles(folder, umask=umask)
         self._umask = umask
         self._folder = folder
         self._keeps_modes = keeps_modes
         self._tag = tag
+        self._keeps_parts = keeps_parts
         self._directories = OpenDirectories()
 
     def node(self, path: str) -> Node | None:
@@ -261,7 +265,7 @@ class FolderVolume:
                 try:
                     yield directory, name, temporary
                 except BaseException as error:
-                    if not may_go_on(error):
+                    if not (self._keeps_parts and may_go_on(error)):
                         _remove(temporary, directory)
                     raise
         except OSError as error:
