@@ -21,6 +21,7 @@ from tesk_filer.usecases.batch_download import BatchDownload
 from tesk_filer.usecases.batch_threads import BatchThreads
 from tesk_filer.usecases.cached_download import CachedDownload
 from tesk_filer.usecases.downloads import Downloads
+from tesk_filer.usecases.durable_inputs import DurableInputs, OpenSync
 from tesk_filer.usecases.file_download import DownloadFile, FileDownload
 from tesk_filer.usecases.file_upload import FileUpload
 from tesk_filer.usecases.identity_log import IdentityLog
@@ -28,7 +29,7 @@ from tesk_filer.usecases.large_download import Helpers
 from tesk_filer.usecases.load_limits import HostLimits
 from tesk_filer.usecases.output_log import OutputLog
 from tesk_filer.usecases.retry import Retry
-from tesk_filer.usecases.transfer import ExitCode, Transfer
+from tesk_filer.usecases.transfer import ExitCode, Transfer, TransferRun
 from tesk_filer.usecases.transfer_progress import TransferProgress
 from tesk_filer.usecases.upload_tries import Conclude
 from tesk_filer.usecases.uploads import Uploads
@@ -55,6 +56,7 @@ class Bench:
         credential: Found for every url.
         owner: Of the task.
         open_volume: Of a folder, with a tag.
+        open_sync: Of the volume; None: inputs need not be on the disk.
     """
 
     folder: Path
@@ -72,6 +74,7 @@ class Bench:
     credential: Credential | None = None
     owner: str = ""
     open_volume: Callable[[Path, str], FolderVolume] = _open_volume
+    open_sync: OpenSync | None = None
 
     def find(self, _location: Location) -> Credential | None:
         """Be the credentials of the transfer."""
@@ -141,7 +144,7 @@ class Bench:
                 owner=lambda: self.owner,
                 smallest=4,
             )
-        bring = Downloads(
+        bring: TransferRun = Downloads(
             download_file=download,
             download_batch=BatchDownload(plain),
             batches=batches,
@@ -156,6 +159,8 @@ class Bench:
             manifest=self.manifest,
             expansion=Expansion(self.limits),
         )
+        if self.open_sync is not None:
+            bring = DurableInputs(downloads=bring, open_sync=self.open_sync)
         take = Uploads(
             upload_file=FileUpload(
                 storages=self.storage,

@@ -12,7 +12,7 @@ from tesk_filer.adapters.manifest_records import Lines
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    (tmp_path / "volume").mkdir()
+    (tmp_path / "volume").mkdir(exist_ok=True)
     return Bench(tmp_path / "volume")
 
 
@@ -20,7 +20,7 @@ def bench(tmp_path: Path) -> Bench:
 def opened(tmp_path: Path) -> Iterator[Callable[..., ManifestFile]]:
     """Open the manifest of a volume, as the next filer would."""
     volume = tmp_path / "volume"
-    volume.mkdir()
+    volume.mkdir(exist_ok=True)
     made: list[ManifestFile] = []
 
     def open_one(

@@ -10,8 +10,8 @@ import os
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -19,28 +19,24 @@ from typing import NoReturn
 import msgspec
 
 from tesk.v1 import transfer_service_pb2 as pb
-from tesk_filer.adapters.file_system_sync import sync_file_system
 from tesk_filer.adapters.library_logs import silence_libraries
-from tesk_filer.adapters.manifest_file import open_manifest
-from tesk_filer.adapters.manifest_records import Lines
 from tesk_filer.adapters.process_logs import hide_secrets
 from tesk_filer.adapters.scheduler_calls import SERVICE, SchedulerCalls
 from tesk_filer.adapters.scheduler_client import SchedulerTransfers
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.temporary_names import transfer_tag
-from tesk_filer.adapters.transfer_lock import TransferLock
 from tesk_filer.adapters.transfer_trace import trace_transfer
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.config import FilerSettings, Settings
 from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports import Credentials
-from tesk_filer.ports.manifest import Manifest, NoManifest
 from tesk_filer.run_wiring import CacheUse, make_run, open_engine
-from tesk_filer.turns import run_in_turn
+from tesk_filer.turns import BOTH, run_in_turn
 from tesk_filer.usecases.halts import halts
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.upload_tries import Conclude, UploadTries
+from tesk_filer.volume_wiring import make_durable, make_lock, manifest_of
 from tesk_filer.wiring import (
     check_shared,
     http_options,
@@ -50,7 +46,6 @@ from tesk_filer.wiring import (
     storage_config,
 )
 from tesk_model.names import Attempt, is_task_id
-from tesk_model.paths import OWN_FOLDER
 from tesk_model.task import TaskId
 from tesk_model.upload_retries import UploadRetries
 from tesk_runtime import logs, settings
@@ -65,10 +60,7 @@ CHECK = "check"
 """The direction in which nothing moves: files are compared with what they were."""
 
 _EX_CONFIG = 78  # sysexits.h
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _CHECK_LIMIT = timedelta(minutes=10)  # a task that waits for longer had better run
-# Longer than a pod may take to stop, and than NFS 4 keeps the locks of a lost machine.
-_LOCK_TIMEOUT = timedelta(minutes=2)
 _REPORT_INTERVAL = timedelta(seconds=1)
 _logger = logging.getLogger("tesk_filer")
 
@@ -96,7 +88,8 @@ def main() -> NoReturn:
         filer = msgspec.structs.replace(config.filer, direction=direction)
         one = msgspec.structs.replace(config, filer=filer)
         _configure_logs(one)
-        return run(one, token=token, stop=stop, has_passed=has_passed)
+        stays = config.filer.direction == BOTH
+        return run(one, token=token, stop=stop, has_passed=has_passed, stays=stays)
 
     exit_code = run_in_turn(config.filer.direction, os.environ, run_direction)
     logging.shutdown()
@@ -111,7 +104,12 @@ def _configure_logs(config: Settings) -> None:
 
 
 def run(
-    config: Settings, *, token: str, stop: threading.Event, has_passed: bool = True
+    config: Settings,
+    *,
+    token: str,
+    stop: threading.Event,
+    has_passed: bool = True,
+    stays: bool = False,
 ) -> ExitCode:
     """Run what ``config`` describes until it ends or ``stop`` is set.
 
@@ -120,6 +118,7 @@ def run(
         token: Of the attempt.
         stop: Ends it.
         has_passed: No executor has failed.
+        stays: The process is that of both transfers.
     """
     redactor = hide_secrets(os.environ)
     calls = _open_calls(config, token, stop)
@@ -127,7 +126,9 @@ def run(
         return _check_candidate(config, calls, redactor)
     retries = _upload_retries(config.filer, has_passed=has_passed)
     with closing(calls.channel):  # it may stay for hours after its inputs
-        return _run_transfer(config, calls, redactor, token=token, retries=retries)
+        return _run_transfer(
+            config, calls, redactor, token=token, retries=retries, stays=stays
+        )
 
 
 def _run_transfer(
@@ -137,6 +138,7 @@ def _run_transfer(
     *,
     token: str,
     retries: UploadRetries,
+    stays: bool,
 ) -> ExitCode:
     filer = config.filer
     incoming = filer.direction == "inputs"
@@ -150,24 +152,25 @@ def _run_transfer(
     def run_once(conclude: Conclude) -> ExitCode:
         halt = new_halt()
         with (
-            _open_manifest(filer, token) as manifest,
+            manifest_of(filer, token) as manifest,
             closing(open_engine(filer, storages, halt)) as engine,
         ):
-            transfer = Transfer(
-                transfer_run=make_run(
-                    filer,
-                    engine,
-                    transfers=transfers,
-                    volume=FolderVolume(
-                        Path(filer.volume), keeps_modes=filer.keep_modes, tag=tag
-                    ),
-                    manifest=manifest,
-                    cache=None
-                    if cache is None
-                    else CacheUse(
-                        cache=cache, credentials=credentials, owner=transfers.owner
-                    ),
+            move = make_run(
+                filer,
+                engine,
+                transfers=transfers,
+                volume=FolderVolume(
+                    Path(filer.volume), keeps_modes=filer.keep_modes, tag=tag
                 ),
+                manifest=manifest,
+                cache=None
+                if cache is None
+                else CacheUse(
+                    cache=cache, credentials=credentials, owner=transfers.owner
+                ),
+            )
+            transfer = Transfer(
+                transfer_run=make_durable(move, filer, stays=stays),
                 transfers=transfers,
                 progress=engine.progress,
                 halt=halt,
@@ -185,17 +188,7 @@ def _run_transfer(
         monotonic=SystemClock().monotonic,
         draw=random.random,
     )
-    return _lock(filer, calls.stop).run(tries.run)
-
-
-def _lock(filer: FilerSettings, stop: threading.Event) -> TransferLock:
-    return TransferLock(
-        folder=Path(filer.volume) / OWN_FOLDER[1:],
-        name=f"{filer.direction}.lock",
-        timeout=_LOCK_TIMEOUT,
-        stop=stop,
-        monotonic=SystemClock().monotonic,
-    )
+    return make_lock(filer, calls.stop).run(tries.run)
 
 
 def _check_candidate(
@@ -268,29 +261,6 @@ def _upload_retries(filer: FilerSettings, *, has_passed: bool) -> UploadRetries:
         backoff=filer.upload_backoff,
         timeout=filer.upload_timeout,
     )
-
-
-@contextmanager
-def _open_manifest(filer: FilerSettings, token: str) -> Iterator[Manifest]:
-    """Open the manifest; without one, files are moved again after a loss."""
-    attempt = Attempt(TaskId(filer.task), filer.attempt)
-    lines = Lines(token, f"{attempt.name} {filer.direction}")
-    try:
-        manifest = open_manifest(
-            Path(filer.volume) / OWN_FOLDER[1:],
-            f"{filer.direction}.manifest",
-            lines,
-            _BOOT_ID.read_text("ascii").strip(),
-        )
-    except OSError as error:
-        _logger.warning(
-            "no manifest of the transfer", extra={"reason": error.strerror or ""}
-        )
-        yield NoManifest()
-        return
-    manifest.sync_regularly(sync_file_system)
-    with closing(manifest):
-        yield manifest
 
 
 def _open_calls(config: Settings, token: str, stop: threading.Event) -> SchedulerCalls:

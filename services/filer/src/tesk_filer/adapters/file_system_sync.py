@@ -20,15 +20,35 @@ import threading
 from collections.abc import Callable
 
 _MAGICS = frozenset({0xEF53, 0x58465342, 0x9123683E})  # ext2 to ext4, XFS, btrfs
+_UNKNOWN = frozenset({errno.ENOSYS, errno.EPERM})  # to the kernel, or to a sandbox
 _TELLS_ERRORS = (5, 8)  # of Linux
 _STATFS_BYTES = 256  # the structure has 120
 _WORD_BYTES = 8  # of what it begins with, where Linux has 64 bits
 
 
 def sync_file_system(descriptor: int) -> bool:
-    """Write the file system of an open file to its disk; False if that is unknown here."""
-    sync = getattr(ctypes.CDLL(None), "syncfs", None)
-    return sync is not None and sync(descriptor) == 0
+    """Write the file system of an open file to its disk; tell whether that is done."""
+    try:
+        return write_file_system(descriptor)
+    except OSError:
+        return False
+
+
+def write_file_system(descriptor: int) -> bool:
+    """Write the file system of an open file to its disk; False if that is unknown here.
+
+    Raises:
+        OSError: Something could not be written since the file was opened.
+    """
+    sync = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+    if sync is None:
+        return False
+    if not sync(descriptor):
+        return True
+    number = ctypes.get_errno()
+    if number in _UNKNOWN:
+        return False
+    raise OSError(number, os.strerror(number))
 
 
 def syncs_reliably(descriptor: int) -> bool:
