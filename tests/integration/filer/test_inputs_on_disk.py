@@ -21,25 +21,29 @@ sys.addaudithook(tell)
 """
 
 
-@pytest.fixture
-def filer(tmp_path: Path) -> FilerRun:
-    """A filer that says when it looks up the system call."""
-    (tmp_path / "start").mkdir()
-    (tmp_path / "start/sitecustomize.py").write_text(_TELL_SYNCS)
-    return FilerRun(tmp_path, environ={"PYTHONPATH": str(tmp_path / "start")})
-
-
-SYNCS: Mapping[str, tuple[str, int]] = {
-    "inputs, which executors of other pods read": ("inputs", 1),
-    "inputs, in a pod whose containers run already": ("both", 0),
-    "outputs": ("outputs", 0),
+SYNCS: Mapping[str, tuple[str, str, int]] = {
+    "inputs, where that is asked for": ("inputs", "true", 1),
+    "inputs, where it is not": ("inputs", "false", 0),
+    "outputs": ("outputs", "true", 0),
 }
 
 
-@pytest.mark.parametrize(("direction", "want"), SYNCS.values(), ids=SYNCS)
+@pytest.mark.parametrize(("direction", "asked", "want"), SYNCS.values(), ids=SYNCS)
 def test_a_filer_syncs_of(
-    record: TransferRecord, filer: FilerRun, web: HttpFiles, direction: str, want: int
+    record: TransferRecord,
+    tmp_path: Path,
+    web: HttpFiles,
+    direction: str,
+    asked: str,
+    want: int,
 ) -> None:
+    (tmp_path / "start").mkdir()
+    (tmp_path / "start/sitecustomize.py").write_text(_TELL_SYNCS)
+    environ = {
+        "PYTHONPATH": str(tmp_path / "start"),
+        "TESK_FILER_SYNC_INPUTS": asked,
+    }
+    filer = FilerRun(tmp_path, environ=environ)
     web.files["/in"] = b"x"
     (filer.volume / "out").write_text("x")
     record.inputs = (Input(path="/in", url=f"{web.url_with_password}/in"),)

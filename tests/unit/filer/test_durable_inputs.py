@@ -65,25 +65,26 @@ def test_all_inputs_are_on_the_disk_when_they_have_arrived(
 FAILURES = {
     "it breaks": (
         errno.EIO,
+        ExitCode.TEMPORARY_FAILURE,
         "inputs: cannot be written to the task's files: Input/output error",
     ),
     "it is full": (
         errno.ENOSPC,
+        ExitCode.FAILED,
         "inputs: no space left for the task's files; ask for more disk_gb",
     ),
 }
 
 
-@pytest.mark.parametrize(("number", "want"), FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize(("number", "code", "want"), FAILURES.values(), ids=FAILURES)
 def test_a_disk_fails_the_transfer_that_it_does_not_take_because(
-    bench: Bench, disk: Disk, number: int, want: str
+    bench: Bench, disk: Disk, number: int, code: ExitCode, want: str
 ) -> None:
     disk.failure = OSError(number, os.strerror(number))
 
-    assert bench.bring(ONE) is ExitCode.FAILED
+    assert bench.bring(ONE) is code
     result = bench.transfers.results[-1]
     assert result.error.startswith(want)
-    assert not result.transient
     assert result.input_sizes == ()
 
 

@@ -47,6 +47,14 @@ class FilerSettings(
     volume: Annotated[
         str, Meta(description="Folder of the task volume; given by the taskmaster.")
     ] = ""
+    sync_inputs: Annotated[
+        bool,
+        Meta(
+            description="Inputs have arrived when the disk of the volume has them, as an "
+            "executor of another pod may start on a machine that was restarted; given "
+            "by the taskmaster."
+        ),
+    ] = False
     token_file: Annotated[
         str,
         Meta(

@@ -32,7 +32,7 @@ from tesk_filer.domain.credential_table import TaskOwner
 from tesk_filer.domain.redaction import Redactor
 from tesk_filer.ports import Credentials
 from tesk_filer.run_wiring import CacheUse, make_run, open_engine
-from tesk_filer.turns import BOTH, run_in_turn
+from tesk_filer.turns import run_in_turn
 from tesk_filer.usecases.halts import halts
 from tesk_filer.usecases.transfer import ExitCode, Transfer
 from tesk_filer.usecases.upload_tries import Conclude, UploadTries
@@ -88,8 +88,7 @@ def main() -> NoReturn:
         filer = msgspec.structs.replace(config.filer, direction=direction)
         one = msgspec.structs.replace(config, filer=filer)
         _configure_logs(one)
-        stays = config.filer.direction == BOTH
-        return run(one, token=token, stop=stop, has_passed=has_passed, stays=stays)
+        return run(one, token=token, stop=stop, has_passed=has_passed)
 
     exit_code = run_in_turn(config.filer.direction, os.environ, run_direction)
     logging.shutdown()
@@ -104,12 +103,7 @@ def _configure_logs(config: Settings) -> None:
 
 
 def run(
-    config: Settings,
-    *,
-    token: str,
-    stop: threading.Event,
-    has_passed: bool = True,
-    stays: bool = False,
+    config: Settings, *, token: str, stop: threading.Event, has_passed: bool = True
 ) -> ExitCode:
     """Run what ``config`` describes until it ends or ``stop`` is set.
 
@@ -118,7 +112,6 @@ def run(
         token: Of the attempt.
         stop: Ends it.
         has_passed: No executor has failed.
-        stays: The process is that of both transfers.
     """
     redactor = hide_secrets(os.environ)
     calls = _open_calls(config, token, stop)
@@ -126,9 +119,7 @@ def run(
         return _check_candidate(config, calls, redactor)
     retries = _upload_retries(config.filer, has_passed=has_passed)
     with closing(calls.channel):  # it may stay for hours after its inputs
-        return _run_transfer(
-            config, calls, redactor, token=token, retries=retries, stays=stays
-        )
+        return _run_transfer(config, calls, redactor, token=token, retries=retries)
 
 
 def _run_transfer(
@@ -138,7 +129,6 @@ def _run_transfer(
     *,
     token: str,
     retries: UploadRetries,
-    stays: bool,
 ) -> ExitCode:
     filer = config.filer
     incoming = filer.direction == "inputs"
@@ -170,7 +160,7 @@ def _run_transfer(
                 ),
             )
             transfer = Transfer(
-                transfer_run=make_durable(move, filer, stays=stays),
+                transfer_run=make_durable(move, filer),
                 transfers=transfers,
                 progress=engine.progress,
                 halt=halt,

@@ -63,16 +63,9 @@ def manifest_of(filer: FilerSettings, token: str) -> Iterator[Manifest]:
         yield manifest
 
 
-def make_durable(run: TransferRun, filer: FilerSettings, *, stays: bool) -> TransferRun:
-    """Return ``run`` with all that executors need on the disk when it ends.
-
-    Args:
-        run: Of the transfer.
-        filer: Of the transfer.
-        stays: The process is that of the outputs, too. Then all containers run already:
-            they end with their machine, and Kubernetes starts none of them again.
-    """
-    if stays or filer.direction != INPUTS:
+def make_durable(run: TransferRun, filer: FilerSettings) -> TransferRun:
+    """Return ``run`` with all that executors need on the disk when it ends, if asked."""
+    if not filer.sync_inputs or filer.direction != INPUTS:
         return run
     open_sync = partial(open_volume_sync, Path(filer.volume))
     return DurableInputs(downloads=run, open_sync=open_sync)

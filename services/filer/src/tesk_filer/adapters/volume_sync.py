@@ -1,5 +1,6 @@
 """Puts what has arrived in a task volume on its disk."""
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from tesk_filer.adapters.file_system_sync import write_file_system
 from tesk_filer.adapters.volume_errors import unwritable
+from tesk_filer.ports import StorageError
 
 
 @contextmanager
@@ -41,4 +43,6 @@ def _sync(descriptor: int, write: Callable[[int], object]) -> None:
     try:
         write(descriptor)
     except OSError as error:
-        raise unwritable(error) from error
+        # Of a disk that others use it may be their file, and it is told once.
+        is_passing = error.errno == errno.EIO
+        raise StorageError(unwritable(error).message, transient=is_passing) from error

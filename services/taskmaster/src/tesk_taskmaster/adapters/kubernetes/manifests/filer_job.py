@@ -15,7 +15,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.placement import choose_nodes
 from tesk_taskmaster.adapters.kubernetes.manifests.pod import PodParts, complete_pod
 from tesk_taskmaster.adapters.kubernetes.manifests.volume import claimed_volume
 from tesk_taskmaster.domain.plan import Plan
-from tesk_taskmaster.domain.step_names import direction_of, uses_volume
+from tesk_taskmaster.domain.step_names import INPUTS, direction_of, uses_volume
 
 _VOLUME_TARGET = "/volume"
 _TOKEN_TARGET = "/etc/tesk-transfer"  # noqa: S105 - a folder
@@ -48,7 +48,11 @@ def filer_job(
     attempt = plan.attempt
     labels = object_labels(attempt, context, component="filer")
     parts = filer_parts(plan, step, context=context)
-    pod = complete_pod(template, replace(parts, labels={**labels, STEP: step}))
+    # A machine that is restarted starts pods that it has not begun yet, on what its
+    # volumes had on their disk. One that has begun is over (``restartPolicy``).
+    sync = {"TESK_FILER_SYNC_INPUTS": "true"} if step == INPUTS else {}
+    parts = replace(parts, labels={**labels, STEP: step}, env={**parts.env, **sync})
+    pod = complete_pod(template, parts)
     return job(attempt, step, labels=labels, pod=pod, context=context, owner=anchor_uid)
 
 
