@@ -8,6 +8,7 @@ import pytest
 from taskmasters.pods import (
     CLAIM,
     SETTINGS,
+    Edit,
     happened,
     init_container,
     judge,
@@ -27,6 +28,16 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Waiting,
 )
 from tesk_taskmaster.adapters.kubernetes.status.pods import observe
+
+
+def unscheduled(message: str) -> Edit:
+    """Let the scheduler say why the pod has no node."""
+
+    def edit(pod: JsonObject) -> None:
+        (scheduled,) = pod["status"]["conditions"]
+        scheduled["message"] = message
+
+    return edit
 
 
 def suspended(labels: dict[str, str]) -> JsonObject:
@@ -53,6 +64,12 @@ def refused(why: str, at: str) -> JsonObject:
     made: JsonObject = happened("FailedCreate", f"Error creating: {why}", at=at)
     return made
 
+
+BOUND = {"metadata": {"name": "v"}, "status": {"phase": "Bound"}}
+FULL_NODE = (
+    "0/5 nodes are available: 1 Insufficient cpu, 4 node(s) had volume node affinity "
+    "conflict."
+)
 
 # What the user reads while there is hope. Input, seconds, and words.
 WAITING: dict[str, tuple[Snapshot, float, str]] = {
@@ -129,6 +146,27 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         'waiting for its volume: storageclass.storage.k8s.io "nosuchclass" not found',
     ),
     "no claim": (seen("no-claim"), 599, "waiting for its volume: 0/1 nodes are avail"),
+    "claims that are not bound": (
+        seen(
+            "unschedulable",
+            unscheduled(
+                "0/1 nodes are available: pod has unbound immediate "
+                "PersistentVolumeClaims."
+            ),
+        ),
+        599,
+        "waiting for its volume: 0/1 nodes are available: pod has unbound",
+    ),
+    "a node that has the volume and no room, without a limit": (
+        seen("unschedulable", unscheduled(FULL_NODE), claim=BOUND),
+        10**6,
+        f"executors[1]: no node can take it: {FULL_NODE}",
+    ),
+    "such a node of a volume that no claim is known of": (
+        seen("unschedulable", unscheduled(FULL_NODE)),
+        10**6,
+        f"executors[1]: no node can take it: {FULL_NODE}",
+    ),
     "a mount that fails": (
         seen("no-mount"),
         599,

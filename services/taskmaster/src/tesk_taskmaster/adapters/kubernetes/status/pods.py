@@ -71,9 +71,9 @@ from tesk_taskmaster.adapters.kubernetes.status.turns import (
 _SIGKILL = 128 + 9
 _SIGTERM = 128 + 15
 _ENDS = ("Failed", "Complete")  # conditions of a Job
-_ABOUT_VOLUMES = re.compile(
-    r"persistentvolumeclaim|persistent volume|volume node affinity", re.IGNORECASE
-)
+# "volume node affinity conflict" is of a volume that is there, on other nodes than those
+# with room: it is waited for like any node.
+_ABOUT_VOLUMES = re.compile(r"persistentvolumeclaim|persistent volume", re.IGNORECASE)
 _EXIT_CODE = re.compile(r"failed with exit code (\d+)")
 
 
