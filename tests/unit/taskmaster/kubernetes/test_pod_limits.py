@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from builders.tasks import file_in, make_assigned_task, make_executor
 from taskmasters.pod_shapes import LIMITED_FILER_POD, PodShape
@@ -87,3 +89,92 @@ def test_a_pod_within_the_limits_of_its_namespace_is_made() -> None:
 
     names = [each["name"] for each in made["spec"]["template"]["spec"]["containers"]]
     assert names == ["in", "x0"]
+
+
+def containers_limit(**item: dict[str, str]) -> JsonObject:
+    """Return an item of a LimitRange, of each container."""
+    return {"type": "Container", **item}
+
+
+def pooled(*items: JsonObject, executors: int, ram: float = 0.5) -> PodShape:
+    """Return a pod with resources of its own, whose steps start together."""
+    task = make_assigned_task(
+        inputs=(file_in("/work/a"),),
+        executors=(make_executor(),) * executors,
+        resources=Resources(cpu_cores=0.25, ram_gb=ram, disk_gb=1),
+    )
+    limits = {"metadata": {"name": "small"}, "spec": {"limits": list(items)}}
+    return PodShape(
+        task=task, order="together", filer=LIMITED_FILER_POD, limit_range=limits
+    )
+
+
+def assert_within(resources: JsonObject) -> None:
+    """Check that no more is asked for than is allowed."""
+    limits = resources.get("limits", {})
+    for name, asked in resources.get("requests", {}).items():
+        assert parse_amount(asked) <= parse_amount(limits.get(name, asked)), name
+
+
+SUMS: dict[str, PodShape] = {
+    "the least memory of each": pooled(
+        containers_limit(min={"memory": "128Mi"}), executors=4
+    ),
+    "the least processors of each, and a limit for all": pooled(
+        containers_limit(min={"cpu": "100m"}, default={"cpu": "200m"}), executors=2
+    ),
+    "requests as large as the limits": pooled(
+        containers_limit(maxLimitRequestRatio={"memory": "1"}), executors=4, ram=1
+    ),
+}
+
+
+@pytest.mark.parametrize("shape", SUMS.values(), ids=SUMS)
+def test_the_limit_of_a_pod_is_no_less_than_what_its_containers_request_together(
+    shape: PodShape,
+) -> None:
+    spec = shape.job()["spec"]["template"]["spec"]
+
+    assert_within(spec["resources"])
+
+
+def test_a_pod_whose_containers_request_too_much_together_is_not_made() -> None:
+    each = containers_limit(min={"memory": "2Gi"})
+    whole = {"type": "Pod", "max": {"memory": "8Gi"}}
+
+    with pytest.raises(StepFailedError, match=f"10 GiB memory {NEEDED} 8 GiB"):
+        pooled(each, whole, executors=4).job()
+
+
+MILLIS = st.integers(1, 2000).map(lambda number: f"{number}m")
+MEBIBYTES = st.integers(1, 4096).map(lambda number: f"{number}Mi")
+AMOUNTS = {"cpu": MILLIS, "memory": MEBIBYTES, "ephemeral-storage": MEBIBYTES}
+BOUND = st.fixed_dictionaries({}, optional=AMOUNTS)
+RATIO = st.fixed_dictionaries({}, optional=dict.fromkeys(AMOUNTS, st.just("1.5")))
+ITEMS = st.lists(
+    st.fixed_dictionaries(
+        {"type": st.sampled_from(("Container", "Pod"))},
+        optional={
+            "min": BOUND,
+            "max": BOUND,
+            "default": BOUND,
+            "maxLimitRequestRatio": RATIO,
+        },
+    ),
+    max_size=3,
+)
+
+
+@given(items=ITEMS, executors=st.integers(1, 4))
+def test_nothing_requests_more_than_its_limit_whatever_the_limits_of_the_namespace(
+    items: list[JsonObject], executors: int
+) -> None:
+    try:
+        made = pooled(*items, executors=executors).job()
+    except StepFailedError:
+        return  # which is said before anything is created
+
+    spec = made["spec"]["template"]["spec"]
+    assert_within(spec["resources"])
+    for container in (*spec.get("initContainers", ()), *spec["containers"]):
+        assert_within(container["resources"])

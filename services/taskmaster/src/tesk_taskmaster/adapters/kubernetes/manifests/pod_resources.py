@@ -220,8 +220,9 @@ def _pooled(steps: Mapping[str, JsonObject], division: _Division) -> PodResource
         name: quantity(name, max(each.get(name, Decimal(0)) for each in needed))
         for name in _OF_PODS
     }
+    # What all containers must request may be more than the limit of the largest.
     limits = {
-        name: limit
+        name: max(limit, requests[name], key=parse_amount)
         for name in _OF_PODS
         if (limit := _limit_of_pod(name, steps, division))
     }
