@@ -1,5 +1,6 @@
 """LimitRanges of whole pods, for pods whose steps start together."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,6 +145,32 @@ def test_a_pod_whose_containers_request_too_much_together_is_not_made() -> None:
 
     with pytest.raises(StepFailedError, match=f"10 GiB memory {NEEDED} 8 GiB"):
         pooled(each, whole, executors=4).job()
+
+
+DEFAULT_DISK = (
+    containers_limit(default={"ephemeral-storage": "1Gi"}),
+    {"type": "Pod", "max": {"ephemeral-storage": "5Gi"}},
+)
+
+
+def without_volume(*, executors: int) -> PodShape:
+    """Return a pod that asks for no disk, where each container is given some."""
+    made = pooled(*DEFAULT_DISK, executors=executors)
+    task = make_assigned_task(executors=(make_executor(),) * executors)
+    return replace(made, task=task)
+
+
+def test_a_limit_that_the_cluster_gives_each_container_is_a_limit_of_the_pod() -> None:
+    made = without_volume(executors=5).job()
+
+    assert len(made["spec"]["template"]["spec"]["containers"]) == 5
+
+
+def test_limits_that_the_cluster_gives_each_container_count_together() -> None:
+    with pytest.raises(
+        StepFailedError, match=f"6 GiB ephemeral-storage {NEEDED} 5 GiB"
+    ):
+        without_volume(executors=6).job()
 
 
 MILLIS = st.integers(1, 2000).map(lambda number: f"{number}m")

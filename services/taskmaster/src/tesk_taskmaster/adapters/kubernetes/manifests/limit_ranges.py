@@ -87,6 +87,17 @@ def fit_resources(
     return {**resources, "requests": requests, "limits": bounds}
 
 
+def with_defaults(
+    resources: JsonObject, limits: Sequence[ContainerLimits]
+) -> JsonObject:
+    """Return the resources of a container with the limits that its cluster adds."""
+    bounds: dict[str, str] = {}
+    for each in limits:
+        for name, amount in each.default.items():
+            bounds.setdefault(name, quantity(name, amount))
+    return {**resources, "limits": {**bounds, **(resources.get("limits") or {})}}
+
+
 def sum_problem(
     containers: Sequence[JsonObject],
     limits: Sequence[ContainerLimits],
@@ -95,7 +106,7 @@ def sum_problem(
     """Return why a namespace refuses containers that start together; "": it does not.
 
     Args:
-        containers: The resources of each.
+        containers: The resources of each, with the limits that the cluster adds.
         limits: Of pods.
         names: The resources that count.
 

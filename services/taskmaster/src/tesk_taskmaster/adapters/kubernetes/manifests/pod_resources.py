@@ -32,6 +32,7 @@ from tesk_taskmaster.adapters.kubernetes.manifests.limit_ranges import (
     least_request,
     quantity,
     sum_problem,
+    with_defaults,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
 from tesk_taskmaster.domain.layouts import Order, PodVolume
@@ -198,7 +199,8 @@ def _fitted(
 def _check_sums(steps: Sequence[JsonObject], division: _Division) -> None:
     """Check what the containers have together, but for what their pod has itself."""
     names = (_DISK,) if division.pooled else RESOURCES
-    if problem := sum_problem(steps, division.limits_of_pod, names):
+    completed = [with_defaults(each, division.limits_of_containers) for each in steps]
+    if problem := sum_problem(completed, division.limits_of_pod, names):
         raise StepFailedError(
             f"{title_of(POD)}: {problem}", code=ReasonCode.POD_REFUSED
         )
