@@ -87,9 +87,13 @@ class Informers:
             informer.close()
 
     def problem(self, namespace: str) -> str:
-        """Return why the cache may be old; "" if it is current."""
+        """Return why the cache may be old; "" if it is current.
+
+        Whoever created what is in it: informers recover one after another.
+        """
         with self._lock:
-            found = self._running.get((namespace, self._taskmaster), [])
+            sources = [source for source in self._running if source[0] == namespace]
+            found = [i for source in sources for i in self._running[source]]
         return next((text for i in found if (text := i.problem())), "")
 
     def close(self) -> None:
