@@ -7,12 +7,20 @@ from typing import TypeVar
 
 from tesk_kubernetes.api import (
     ApiUnavailableError,
+    ForbiddenError,
     KubernetesError,
-    RefusedError,
     Resource,
 )
 
 T = TypeVar("T")
+
+
+def no_right(verb: str, resource: Resource) -> ForbiddenError:
+    """Return what RBAC says to a caller without a right."""
+    name = resource.plural
+    return ForbiddenError(
+        f'{name} is forbidden: User "u" cannot {verb} resource "{name}"'
+    )
 
 
 @dataclass
@@ -55,8 +63,7 @@ class Faults:
         if self.is_down:
             raise ApiUnavailableError("the API server does not answer")
         if (verb, resource.plural) in self._forbidden:
-            message = f'{resource.plural} is forbidden: cannot {verb} resource "{resource.plural}"'
-            raise RefusedError(message)
+            raise no_right(verb, resource)
         fault = self._next(verb, resource)
         if fault is None:
             return act()

@@ -14,6 +14,7 @@ from tesk_kubernetes.api import (
     PODS,
     SECRETS,
     AlreadyExistsError,
+    ForbiddenError,
     JsonObject,
     KubernetesError,
     Propagation,
@@ -186,7 +187,7 @@ def test_a_missing_right_is_told_in_words(kit: ApiKit) -> None:
 
     error = refusal(lambda: api.get(SECRETS, kit.namespace, "any"))
 
-    assert isinstance(error, RefusedError)
+    assert isinstance(error, ForbiddenError)
     assert 'cannot get resource "secrets"' in str(error)
 
 
@@ -231,5 +232,5 @@ def test_nodes_are_in_no_namespace(kit: ApiKit) -> None:
 
 
 def test_a_list_of_nodes_without_the_right_is_refused(kit: ApiKit) -> None:
-    with pytest.raises(RefusedError, match="nodes"):
+    with pytest.raises(ForbiddenError, match="nodes"):
         kit.powerless().list(NODES, "")

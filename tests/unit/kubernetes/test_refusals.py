@@ -9,6 +9,7 @@ from tesk_kubernetes.api import (
     AlreadyExistsError,
     ApiUnavailableError,
     ExpiredError,
+    ForbiddenError,
     KubernetesError,
     QuotaExceededError,
     RefusedError,
@@ -20,6 +21,11 @@ QUOTA_CONFLICT = 'Operation cannot be fulfilled on resourcequotas "q": modified'
 NO_LIMITS = 'pods "a" is forbidden: failed quota: q: must specify limits.memory'
 NOT_COUNTED = "status unknown for quota: q, resources: pods"
 NO_RIGHT = 'secrets is forbidden: User "u" cannot list resource "secrets"'
+NO_RIGHT_OF_A_PART = NO_RIGHT.replace('"secrets"', '"pods/log" in API group ""')
+WEBHOOK_ABOUT_RIGHTS = f'admission webhook "w.example" denied the request: {NO_RIGHT}'
+POLICY = (
+    'pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces'
+)
 WEBHOOK = 'admission webhook "w.example" denied the request: only signed images'
 SLOW_WEBHOOK = 'failed calling webhook "w.example": context deadline exceeded'
 TOO_LARGE_FOR_ETCD = "etcdserver: request is too large"
@@ -40,7 +46,10 @@ ANSWERS: dict[str, tuple[int, str, str, type[KubernetesError]]] = {
     "no room in the quota": (403, "Forbidden", QUOTA, QuotaExceededError),
     "quota without limits": (403, "Forbidden", NO_LIMITS, RefusedError),
     "quota not counted yet": (403, "Forbidden", NOT_COUNTED, ApiUnavailableError),
-    "no right": (403, "Forbidden", NO_RIGHT, RefusedError),
+    "no right": (403, "Forbidden", NO_RIGHT, ForbiddenError),
+    "no right to a part": (403, "Forbidden", NO_RIGHT_OF_A_PART, ForbiddenError),
+    "a webhook about rights": (403, "Forbidden", WEBHOOK_ABOUT_RIGHTS, RefusedError),
+    "a policy of pods": (403, "Forbidden", POLICY, RefusedError),
     "unknown caller": (401, "Unauthorized", "Unauthorized", RefusedError),
     "a webhook says no": (403, "Forbidden", WEBHOOK, RefusedError),
     "a webhook says no as if it were broken": (500, "", WEBHOOK, RefusedError),

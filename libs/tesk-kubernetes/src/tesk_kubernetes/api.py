@@ -52,6 +52,13 @@ class RefusedError(KubernetesError):
     """A permanent refusal: 400, 401, 403, 422, or by an admission webhook."""
 
 
+class ForbiddenError(RefusedError):
+    """The caller has no right to do this (403 of the authorizer).
+
+    An API server that has just started refuses so, too, until it has read all rights.
+    """
+
+
 class ExpiredError(KubernetesError):
     """The resource version is too old to watch from (410): list again."""
 

@@ -5,9 +5,10 @@ only the status is reported.
 
 Source:
     Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apiserver``
-    admission (quota, webhooks); etcd, ``ErrRequestTooLarge``.
+    admission (quota, webhooks) and ``forbiddenMessage``; etcd, ``ErrRequestTooLarge``.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from tesk_kubernetes.api import (
     AlreadyExistsError,
     ApiUnavailableError,
     ExpiredError,
+    ForbiddenError,
     KubernetesError,
     QuotaExceededError,
     RefusedError,
@@ -38,6 +40,8 @@ _PASSING = frozenset(
 _PASSING_PHRASE = "status unknown for quota"
 # A webhook may refuse with any code; this phrase tells a refusal from a failure.
 _WEBHOOK_REFUSAL = "denied the request"
+# Of the authorizer; admission refuses with a 403, too.
+_NO_RIGHT = re.compile(r'User ".*" cannot \S+ (?:resource|path) "')
 # Of etcd, and of the API server's calls to it: the answer is a 500, as of a failure.
 _TOO_LARGE = ("request is too large", "trying to send message larger than max")
 
@@ -80,6 +84,7 @@ def _final_error(code: int, reason: str, message: str) -> KubernetesError | None
     """Return a permanent error; None if the failure is transient."""
     conflict = code == HTTPStatus.CONFLICT
     over_quota = code == HTTPStatus.FORBIDDEN and "exceeded quota" in message
+    no_right = code == HTTPStatus.FORBIDDEN and bool(_NO_RIGHT.search(message))
     passing = code in _PASSING or code >= HTTPStatus.INTERNAL_SERVER_ERROR
     rules: tuple[tuple[bool, type[KubernetesError] | None], ...] = (
         (reason == "AlreadyExists", AlreadyExistsError),
@@ -88,6 +93,7 @@ def _final_error(code: int, reason: str, message: str) -> KubernetesError | None
         (code == HTTPStatus.GONE, ExpiredError),
         (over_quota, QuotaExceededError),
         (_WEBHOOK_REFUSAL in message, RefusedError),
+        (no_right, ForbiddenError),
         (any(phrase in message for phrase in _TOO_LARGE), RefusedError),
         (passing or _PASSING_PHRASE in message, None),
         (True, RefusedError),
