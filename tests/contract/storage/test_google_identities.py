@@ -200,6 +200,51 @@ def test_a_metadata_service_that_has_answered_may_always_come_back(
     assert machine.ask().text == TOKEN
 
 
+OTHERS = {
+    "a proxy that is busy": (503, {}),
+    "a proxy that knows no such page": (404, {}),
+    "itself, while the account is replaced": (404, FLAVOR),
+}
+
+
+@pytest.mark.parametrize(("status", "headers"), OTHERS.values(), ids=OTHERS)
+def test_a_machine_that_has_given_tokens_does_so_again_after_an_answer_of(
+    identities: Identities, tmp_path: Path, status: int, headers: dict[str, str]
+) -> None:
+    identities.headers = FLAVOR
+    machine = MachineIdentity(open_metadata_client(), machine_of(identities, tmp_path))
+    machine.ask()
+    identities.headers = headers
+    identities.refusals = [(status, {})]
+
+    with pytest.raises(StorageError, match="does not answer") as caught:
+        machine.ask()
+
+    assert caught.value.transient
+    identities.headers = FLAVOR
+    assert machine.ask().text == TOKEN
+
+
+def test_a_proxy_that_is_busy_is_a_metadata_service_that_is_late(
+    identities: Identities, tmp_path: Path
+) -> None:
+    seconds = iter([0.0, 9.0, 10.0])
+    identities.refusals = [(503, {})] * 3
+    machine = MachineIdentity(
+        open_metadata_client(),
+        machine_of(identities, tmp_path),
+        lateness=Lateness(partial(next, seconds)),
+    )
+    transient: list[bool] = []
+
+    for _ in range(3):
+        with pytest.raises(StorageError, match="no credentials for Google") as caught:
+            machine.ask()
+        transient.append(caught.value.transient)
+
+    assert transient == [True, True, False]
+
+
 WORKLOADS = "projects/1/locations/global/workloadIdentityPools"
 WORKFORCE = "locations/global/workforcePools"
 

@@ -24,6 +24,7 @@ from tesk_filer.adapters.storage.access_tokens import (
     code_of,
     read_token,
 )
+from tesk_filer.adapters.storage.http_errors import may_pass
 from tesk_filer.adapters.storage.rest import Dialect, Request, RestClient
 from tesk_filer.ports import StorageError
 
@@ -163,22 +164,21 @@ class MachineIdentity:
         try:
             response = self._client.send(request)
         except StorageError as error:
-            raise self._unanswered(error) from error
+            raise self._unanswered(passing=error.transient) from error
         name, flavor = _FLAVOR
         if response.status == HTTPStatus.NOT_FOUND or (
             response.headers.get(name, "") != flavor
         ):
             response.close()
-            self._is_absent = True
-            raise StorageError(NO_CREDENTIALS)
+            raise self._unanswered(passing=may_pass(response.status))
         self._lateness.record_answer()
         return read_token(response, _DIALECT, _SENSELESS)
 
-    def _unanswered(self, error: StorageError) -> StorageError:
-        """Return what it means that nobody answers."""
+    def _unanswered(self, *, passing: bool) -> StorageError:
+        """Return what it means that nobody answers, or somebody else, as proxies do."""
         if self._lateness.has_answered:
             return StorageError(_SILENT, transient=True)
-        is_late = error.transient and self._lateness.record_failure()
+        is_late = passing and self._lateness.record_failure()
         self._is_absent = not is_late
         return StorageError(NO_CREDENTIALS, transient=is_late)
 
