@@ -227,6 +227,35 @@ def test_the_service_gives_no_keys_to_one(
     assert caught.value.transient is transient
 
 
+TEXT = b"upstream connect error or disconnect/reset before headers"
+PAGE = b"<!DOCTYPE html><html><br></html>"
+PROXIES = {
+    "is away": (503, TEXT, True),
+    "is away, and says so by a page": (502, PAGE, True),
+    "limits requests": (429, TEXT, True),
+    "forbids them": (403, PAGE, False),
+}
+
+
+@pytest.mark.parametrize(("status", "body", "transient"), PROXIES.values(), ids=PROXIES)
+def test_the_service_is_behind_a_proxy_that(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    status: int,
+    body: bytes,
+    *,
+    transient: bool,
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with scripted_server(answer(status, body)) as script:
+        found = as_service_account(monkeypatch, script, tmp_path)
+
+        with pytest.raises(StorageError, match=rf"HTTP {status}.*the role") as caught:
+            found.keys()
+
+    assert caught.value.transient is transient
+
+
 def test_a_service_that_is_not_there_may_come_back(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

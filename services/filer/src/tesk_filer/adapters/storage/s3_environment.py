@@ -68,6 +68,7 @@ class AwsEnvironment:
         self._kept = _Kept()
         self._lock = threading.Lock()
         self._session: Any = None
+        self._status = 0  # that botocore has met last; not all its errors tell it
         self._region = ""
         self._endpoint: Endpoint | None = None
 
@@ -179,7 +180,7 @@ class AwsEnvironment:
                 explain_no_keys,
             )
 
-            known = explain_no_keys(error)
+            known = explain_no_keys(error, self._status)
             if known is None:
                 raise
             raise known from error
@@ -209,4 +210,8 @@ class AwsEnvironment:
                 name = "metadata_service_num_attempts"
                 if self._session.get_config_variable(name) == _OF_LIBRARY:
                     self._session.set_config_variable(name, _TRIES)
+                self._session.register("before-parse", self._note_status)
             return self._session
+
+    def _note_status(self, response_dict: Mapping[str, Any], **_others: object) -> None:
+        self._status = response_dict["status_code"]

@@ -15,6 +15,7 @@ from botocore.exceptions import (
     HTTPClientError,
     MetadataRetrievalError,
 )
+from botocore.parsers import ResponseParserError
 
 from tesk_filer.adapters.storage.http_errors import may_pass
 from tesk_filer.adapters.storage.network import explain_connection
@@ -39,10 +40,15 @@ _STATUS = re.compile(r"non 200 response (\d{3})")
 _MAX_CODE = 100
 
 
-def explain_no_keys(error: Exception) -> StorageError | None:
-    """Return what it means that botocore finds no keys; None if it does not say that."""
-    if isinstance(error, ClientError):
-        return _of_service(error)
+def explain_no_keys(error: Exception, status: int = 0) -> StorageError | None:
+    """Return what it means that botocore finds no keys; None if it does not say that.
+
+    Args:
+        error: Of botocore.
+        status: Of the last response of HTTP that it has got; 0: not known.
+    """
+    if isinstance(error, ClientError | ResponseParserError):
+        return _of_service(error, status)
     if isinstance(error, HTTPClientError | ConnectionError):
         return explain_connection(error)
     if _is_of_agent(error):
@@ -61,7 +67,9 @@ def _is_of_agent(error: Exception) -> bool:
     return isinstance(error, MetadataRetrievalError | RuntimeError)
 
 
-def _of_service(error: ClientError) -> StorageError:
+def _of_service(error: ClientError | ResponseParserError, met: int) -> StorageError:
+    if isinstance(error, ResponseParserError):  # a page of a proxy, say
+        return _of_status(met)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(error.response.get("Error", {}).get("Code", "")) or str(status)
     return StorageError(
@@ -75,5 +83,8 @@ def _of_agent(error: Exception) -> StorageError:
     status = _STATUS.search(str(error))
     if status is None:
         return StorageError(_SILENT, transient=True)
-    code = int(status[1])
+    return _of_status(int(status[1]))
+
+
+def _of_status(code: int) -> StorageError:
     return StorageError(_REFUSED.format(code=f"HTTP {code}"), transient=may_pass(code))
