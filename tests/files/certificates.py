@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 _DAY = timedelta(days=1)
@@ -53,6 +53,12 @@ class Authority:
         return pair
 
 
+def self_signed(name: str, key: rsa.RSAPrivateKey) -> bytes:
+    """Return a certificate that nobody else has signed, as PEM."""
+    named = _named(name)
+    return _pem(_unsigned(named, named, key.public_key()).sign(key, hashes.SHA256()))
+
+
 def _general_name(host: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ip_address(host))
@@ -65,7 +71,9 @@ def _named(name: str) -> x509.Name:
 
 
 def _unsigned(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
 ) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (

@@ -1,6 +1,8 @@
 """Services of clouds that give tokens, on loopback: for keys, workloads and machines."""
 
 import json
+import ssl
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from servers.serving import serving
 
+_DISCOVERY = "/.well-known/openid-configuration"
 TOKEN = "t0ken-of-an-identity"
 
 
@@ -32,15 +35,19 @@ class Identities:
 
     Attributes:
         address: Host and port.
-        refusals: Status and document that the next requests get, in order.
+        refusals: Status and document, or page, that the next requests get, in order.
         headers: Of all answers.
+        discovery: What OpenID Connect tells of the service; such requests are not kept.
         hangs_up: It answers nothing.
         asked: The requests.
     """
 
     address: str = ""
-    refusals: list[tuple[int, Mapping[str, object]]] = field(default_factory=list)
+    refusals: list[tuple[int, Mapping[str, object] | bytes]] = field(
+        default_factory=list
+    )
     headers: dict[str, str] = field(default_factory=dict)
+    discovery: Mapping[str, object] = field(default_factory=dict)
     hangs_up: bool = False
     asked: list[Asked] = field(default_factory=list)
 
@@ -62,17 +69,27 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = urlsplit(self.path).path
         headers = {name.lower(): text for name, text in self.headers.items()}
+        if path.endswith(_DISCOVERY):
+            self._send(200, state.discovery)
+            return
         state.asked.append(Asked(path, dict(parse_qsl(fields)), headers))
         token = {"access_token": TOKEN, "expires_in": 3600, "token_type": "Bearer"}
+        token["expires_on"] = int(time.time()) + 3600  # of App Service
         sts = {"issued_token_type": "urn:ietf:params:oauth:token-type:access_token"}
         status, document = (
             state.refusals.pop(0) if state.refusals else (200, token | sts)
         )
-        content = json.dumps(document).encode()
+        self._send(status, document)
+
+    def _send(self, status: int, document: Mapping[str, object] | bytes) -> None:
+        if isinstance(document, bytes):
+            kind, content = "text/html", document
+        else:
+            kind, content = "application/json", json.dumps(document).encode()
         self.send_response(status)
-        for name, text in state.headers.items():
+        for name, text in self.state.headers.items():
             self.send_header(name, text)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
@@ -82,10 +99,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def identity_server() -> Iterator[Identities]:
-    """Serve, and yield what is asked."""
+def identity_server(tls: ssl.SSLContext | None = None) -> Iterator[Identities]:
+    """Serve, by ``tls`` if there is one, and yield what is asked."""
     state = Identities()
     handler = type("Handler", (_Handler,), {"state": state})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, serving(server):
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         state.address = f"127.0.0.1:{server.server_address[1]}"
-        yield state
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        with serving(server):
+            yield state

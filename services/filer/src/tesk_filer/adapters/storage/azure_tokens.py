@@ -93,6 +93,7 @@ class AzureTokens:
         self._lock = threading.Lock()
         self._token = KeptToken(self._ask, _EARLY)
         self._absent: StorageError | None = None
+        self._is_found = False  # by the library
         self._is_machine: bool | None = None  # not known yet
         self._library: Callable[[], AccessToken] | None = None
 
@@ -178,14 +179,17 @@ class AzureTokens:
     def _of_library(self, *, is_late: bool = False) -> AccessToken:
         try:
             self._library = self._library or self._open_library()
-            return within_deadline(self._library)
+            token = within_deadline(self._library)
         except StorageError as error:
             if error.transient:
                 raise
             if is_late:
                 raise StorageError(error.message, transient=True) from error
-            self._absent = error  # each search takes its time
+            if not self._is_found:
+                self._absent = error  # each search takes its time
             raise
+        self._is_found = True
+        return token
 
     def _open_library(self) -> Callable[[], AccessToken]:
         try:
