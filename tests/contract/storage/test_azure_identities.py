@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from contract.storage.at_once import THREADS, failures_at_once
 from contract.storage.clouds import open_azure
 from contract.storage.places import Place
 from files.certificates import Authority, self_signed
@@ -382,3 +383,11 @@ def test_the_service_of_an_azure_machine_may_be_late_but_not_for_ever() -> None:
         transient.append(caught.value.transient)
 
     assert transient == [True, True, False, False]
+
+
+def test_threads_that_wait_for_a_token_share_a_failure(identities: Identities) -> None:
+    identities.refusals = [(503, {"error": "x"})] * THREADS
+    tokens = AzureTokens(open_metadata_client(), authority_of(identities))
+
+    assert failures_at_once(tokens.token) == THREADS
+    assert len(identities.asked) < THREADS

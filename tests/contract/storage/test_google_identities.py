@@ -12,11 +12,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from google.auth import jwt
 
+from contract.storage.at_once import THREADS, failures_at_once
 from contract.storage.clouds import open_gs
 from contract.storage.places import Place
 from servers.gcs_faults import GcsFaults, account_key, gcs_faults
 from servers.identities import TOKEN, Identities
 from tesk_filer.adapters.storage.access_tokens import Lateness, open_metadata_client
+from tesk_filer.adapters.storage.gs_credentials import GoogleTokens
 from tesk_filer.adapters.storage.gs_keys import MachineIdentity
 from tesk_filer.domain.credentials import GcsAccount
 from tesk_filer.ports import StorageError
@@ -319,3 +321,12 @@ def test_a_refusal_of_google_is_a_lasting_error(
 
     assert not caught.value.transient
     assert "s3cr3t" not in caught.value.message
+
+
+def test_threads_that_wait_for_a_token_share_a_failure(identities: Identities) -> None:
+    identities.refusals = [(503, {"error": "x"})] * THREADS
+    tokens = GoogleTokens(open_metadata_client(), {})
+    key = json.dumps(account_key(f"http://{identities.address}/token"))
+
+    assert failures_at_once(lambda: tokens.headers(GcsAccount(key=key))) == THREADS
+    assert len(identities.asked) < THREADS

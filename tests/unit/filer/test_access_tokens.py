@@ -1,6 +1,8 @@
 """Tokens are kept, renewed before they end, and asked for within a deadline."""
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from tesk_filer.adapters.storage.access_tokens import (
     AccessToken,
     KeptToken,
+    OneAtATime,
     within_deadline,
 )
 from tesk_filer.ports import StorageError
@@ -85,6 +88,85 @@ def test_a_refusal_that_lasts_is_told_at_once(service: Service) -> None:
 
     with pytest.raises(StorageError, match="no such account"):
         service.kept.get()
+
+
+class Threads:
+    """Threads that ask at once; satisfies what ``OneAtATime`` locks by.
+
+    The first of them asks when all are there.
+    """
+
+    COUNT = 8
+
+    def __init__(self) -> None:
+        self.turns = OneAtATime(self)
+        self._lock = threading.Lock()
+        self._there = threading.Semaphore(0)
+
+    def __enter__(self) -> None:
+        self._there.release()
+        self._lock.acquire()
+
+    def __exit__(self, *_of_error: object) -> None:
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Wait for all."""
+        for _ in range(self.COUNT):
+            assert self._there.acquire(timeout=30)
+
+    def ask(self, question: Callable[[], str]) -> list[str]:
+        """Return what each of them is told."""
+
+        def ask(_number: int) -> str:
+            try:
+                return self.turns.ask(question)
+            except StorageError as error:
+                return f"{error.message}, {error.transient}, {error.throttled}"
+
+        with ThreadPoolExecutor(self.COUNT) as pool:
+            return list(pool.map(ask, range(self.COUNT)))
+
+
+def test_who_waits_for_a_question_shares_its_failure() -> None:
+    threads = Threads()
+    asked: list[str] = []
+
+    def question() -> str:
+        asked.append("x")
+        threads.wait()
+        raise StorageError("away", transient=True, throttled=True)
+
+    told = threads.ask(question)
+
+    assert told == ["away, True, True"] * threads.COUNT
+    assert len(asked) == 1
+
+
+def test_who_comes_after_a_failure_asks_anew(service: Service) -> None:
+    turns = OneAtATime()
+    service.failure = AWAY
+    for _ in range(2):
+        with pytest.raises(StorageError, match="away"):
+            turns.ask(service.kept.get)
+    service.failure = None
+
+    assert turns.ask(service.kept.get) == "of 0 s"
+    assert service.asked == 3
+
+
+def test_who_waits_for_a_question_that_is_answered_finds_the_answer(
+    service: Service,
+) -> None:
+    threads = Threads()
+
+    def question() -> str:
+        if not service.asked:
+            threads.wait()
+        return service.kept.get()
+
+    assert threads.ask(question) == ["of 0 s"] * threads.COUNT
+    assert service.asked == 1
 
 
 def test_a_library_without_a_deadline_gets_one() -> None:

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TypeVar
@@ -91,6 +92,44 @@ class KeptToken:
             return old
         self._token, self._due = token, token.ends - self._early
         return token
+
+
+class OneAtATime:
+    """Lets one thread ask at a time; its failure is that of all that wait for it.
+
+    They would meet it one after another: a service that hangs would be asked as often as
+    there are threads, and the last of them would be told as much later.
+    """
+
+    def __init__(self, lock: AbstractContextManager[object] | None = None) -> None:
+        """Ask within ``lock``."""
+        self._lock = lock or threading.Lock()
+        self._failure: StorageError | None = None
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """Return what ``question`` brings.
+
+        Args:
+            question: Brings at once what another thread has got meanwhile.
+
+        Raises:
+            StorageError: It failed, now or in a thread that was waited for.
+        """
+        known = self._failure
+        with self._lock:
+            failure = self._failure
+            if failure is not None and failure is not known:
+                raise StorageError(
+                    failure.message,
+                    transient=failure.transient,
+                    retry_after=failure.retry_after,
+                    throttled=failure.throttled,
+                ) from failure
+            try:
+                return question()
+            except StorageError as error:
+                self._failure = error
+                raise
 
 
 class Lateness:

@@ -9,7 +9,6 @@ Source:
     identities on a virtual machine to acquire an access token", by HTTP.
 """
 
-import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from http import HTTPStatus
@@ -20,6 +19,7 @@ from tesk_filer.adapters.storage.access_tokens import (
     AccessToken,
     KeptToken,
     Lateness,
+    OneAtATime,
     ask_by_form,
     code_of,
     open_metadata_client,
@@ -90,7 +90,7 @@ class AzureTokens:
         self._client = client
         self._lateness = lateness or Lateness()
         self._environ = environ
-        self._lock = threading.Lock()
+        self._turns = OneAtATime()
         self._token = KeptToken(self._ask, _EARLY)
         self._absent: StorageError | None = None
         self._is_found = False  # by the library
@@ -103,10 +103,12 @@ class AzureTokens:
         Raises:
             StorageError: There is no identity, or it gets none.
         """
-        with self._lock:
-            if self._absent is not None:
-                raise self._absent
-            return self._token.get()
+        return self._turns.ask(self._kept)
+
+    def _kept(self) -> str:
+        if self._absent is not None:
+            raise self._absent
+        return self._token.get()
 
     def _ask(self) -> AccessToken:
         is_application = self._value("AZURE_TENANT_ID") and self._value(

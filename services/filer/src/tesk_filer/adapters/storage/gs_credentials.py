@@ -5,7 +5,6 @@ A key of a service account and the identity of a machine or workload are asked f
 """
 
 import json
-import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 from tesk_filer.adapters.storage.access_tokens import (
     AccessToken,
     KeptToken,
+    OneAtATime,
     open_metadata_client,
 )
 from tesk_filer.adapters.storage.gs_keys import GOOGLES, MachineIdentity, read_key
@@ -48,7 +48,7 @@ class GoogleTokens:
         """Ask by ``client`` for tokens of a key, or of what ``environ`` names."""
         self._client = client
         self._environ = environ
-        self._lock = threading.Lock()
+        self._turns: dict[str, OneAtATime] = {}  # by key
         self._found: dict[str, _Identity | StorageError] = {}
 
     def headers(self, account: GcsAccount) -> dict[str, str]:
@@ -59,13 +59,16 @@ class GoogleTokens:
         """
         if account.anonymous:
             return {}
-        with self._lock:
-            found = self._found.get(account.key)
-            if found is None:
-                found = self._find(account.key)
-            if isinstance(found, StorageError):
-                raise found
-            return found.headers()
+        turns = self._turns.setdefault(account.key, OneAtATime())
+        return turns.ask(partial(self._signed, account.key))
+
+    def _signed(self, key: str) -> dict[str, str]:
+        found = self._found.get(key)
+        if found is None:
+            found = self._find(key)
+        if isinstance(found, StorageError):
+            raise found
+        return found.headers()
 
     def _find(self, key: str) -> _Identity | StorageError:
         """Return who is meant by a key, or by none; lasting errors are kept, too."""
