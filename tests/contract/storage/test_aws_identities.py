@@ -1,36 +1,25 @@
-"""Roles of AWS: of a service account (IRSA), of a pod, of a machine, and their renewal."""
+"""Roles of AWS: of a service account (IRSA), of a pod, of a machine."""
 
 import json
-import os
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 from botocore.exceptions import CredentialRetrievalError
 
-from servers.scripted import Script, answer, scripted_server
-from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
+from contract.storage.aws import (
+    ROLE,
+    Seconds,
+    as_service_account,
+    environment,
+    given,
+    know_nothing,
+    sts,
+    want,
+)
+from servers.scripted import answer, scripted_server
 from tesk_filer.adapters.storage.s3_identity_errors import explain_no_keys
-from tesk_filer.domain.credentials import S3Keys
 from tesk_filer.ports import StorageError
-
-STS = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-<AssumeRoleWithWebIdentityResult><Credentials>
-<AccessKeyId>{AccessKeyId}</AccessKeyId><SecretAccessKey>{SecretAccessKey}</SecretAccessKey>
-<SessionToken>{Token}</SessionToken><Expiration>{Expiration}</Expiration>
-</Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"""
-ROLE = "arn:aws:iam::123456789012:role/data"
-
-
-class Seconds:
-    """A clock that stands still until it is moved."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -41,59 +30,7 @@ def seconds() -> Seconds:
 @pytest.fixture(autouse=True)
 def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Be a machine that knows nothing of AWS."""
-    for name in os.environ:
-        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
-
-
-def given(name: str, lifetime: timedelta = timedelta(hours=1)) -> dict[str, str]:
-    """Return keys as services of AWS tell them."""
-    return {
-        "Code": "Success",
-        "AccessKeyId": name,
-        "SecretAccessKey": f"secret-of-{name}",
-        "Token": f"token-of-{name}",
-        "Expiration": (datetime.now(UTC) + lifetime).strftime("%Y-%m-%dT%H:%M:%SZ"),
-    }
-
-
-def want(name: str) -> S3Keys:
-    return S3Keys(
-        access_key=name,
-        secret_key=f"secret-of-{name}",
-        session_token=f"token-of-{name}",
-    )
-
-
-def environment(
-    monkeypatch: pytest.MonkeyPatch, seconds: Seconds | None = None, **named: str
-) -> AwsEnvironment:
-    for name, value in named.items():
-        monkeypatch.setenv(name, value)
-    return AwsEnvironment(os.environ, monotonic=seconds or Seconds())
-
-
-def as_service_account(
-    monkeypatch: pytest.MonkeyPatch,
-    script: Script,
-    folder: Path,
-    seconds: Seconds | None = None,
-) -> AwsEnvironment:
-    (folder / "token").write_text("of-the-cluster")
-    return environment(
-        monkeypatch,
-        seconds,
-        AWS_ROLE_ARN=ROLE,
-        AWS_WEB_IDENTITY_TOKEN_FILE=str(folder / "token"),
-        AWS_ENDPOINT_URL_STS=script.url,
-    )
-
-
-def sts(keys: Mapping[str, str]) -> bytes:
-    return answer(200, STS.format(**keys).encode(), content_type="text/xml")
+    know_nothing(monkeypatch, tmp_path)
 
 
 def test_a_service_account_is_exchanged_for_a_role_once(
@@ -109,48 +46,6 @@ def test_a_service_account_is_exchanged_for_a_role_once(
     assert asked["Action"] == ["AssumeRoleWithWebIdentity"]
     assert asked["RoleArn"] == [ROLE]
     assert asked["WebIdentityToken"] == ["of-the-cluster"]
-
-
-def test_keys_of_a_role_are_renewed_before_they_end(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
-) -> None:
-    soon = given("A", timedelta(minutes=2))
-    with scripted_server(sts(soon), sts(given("B"))) as script:
-        found = as_service_account(monkeypatch, script, tmp_path, seconds)
-        assert found.keys() == want("A")
-        # The cluster replaces it as well.
-        (tmp_path / "token").write_text("newer")
-        seconds.now += 1
-
-        assert found.keys() == want("B")
-        assert found.keys() == want("B")
-
-        assert parse_qs(script.bodies[-1].decode())["WebIdentityToken"] == ["newer"]
-
-
-def test_the_library_is_asked_for_keys_once_in_a_second(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
-) -> None:
-    soon = given("A", timedelta(minutes=2))  # the library would renew them at once
-    with scripted_server(sts(soon), sts(given("B"))) as script:
-        found = as_service_account(monkeypatch, script, tmp_path, seconds)
-        assert found.keys() == want("A")
-        seconds.now += 0.9
-
-        assert found.keys() == want("A")
-        assert len(script.requests) == 1
-
-
-def test_keys_that_are_refused_are_asked_for_at_once(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    with scripted_server(sts(given("A")), sts(given("B"))) as script:
-        found = as_service_account(monkeypatch, script, tmp_path)
-        assert found.keys() == want("A")
-
-        found.forget()
-
-        assert found.keys() == want("B")
 
 
 def test_a_pod_gets_the_keys_of_its_agent(
@@ -283,22 +178,6 @@ def test_a_token_that_is_not_there_is_named(
     assert not caught.value.transient
 
 
-def test_keys_that_cannot_be_renewed_for_the_moment_are_used_on(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seconds: Seconds
-) -> None:
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-    soon = given("A", timedelta(minutes=2))
-    with scripted_server(sts(soon), answer(503), sts(given("B"))) as script:
-        found = as_service_account(monkeypatch, script, tmp_path, seconds)
-        assert found.keys() == want("A")
-        seconds.now += 1
-
-        assert [found.keys() for _ in range(10)] == [want("A")] * 10
-        assert len(script.requests) == 2
-        seconds.now += 10
-        assert found.keys() == want("B")
-
-
 def test_the_service_of_a_machine_may_be_late_but_not_for_ever(
     monkeypatch: pytest.MonkeyPatch, seconds: Seconds
 ) -> None:
@@ -333,10 +212,9 @@ def test_the_service_of_a_machine_that_has_given_keys_may_always_come_back(
         )
         assert found.keys() == want("A")
         seconds.now += 20_000
-        found.forget()
 
         with pytest.raises(StorageError) as caught:
-            found.keys()
+            found.others(want("A"), doubted=False)
 
     assert caught.value.transient
 
@@ -383,5 +261,16 @@ def test_the_agent_of_a_pod_gives_no_keys(
 def test_who_has_no_role_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageError, match="AWS_ACCESS_KEY_ID") as caught:
         environment(monkeypatch).keys()
+
+    assert not caught.value.transient
+
+
+def test_a_profile_that_is_not_there_is_no_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(
+        StorageError, match=r"no credentials.*ProfileNotFound"
+    ) as caught:
+        environment(monkeypatch, AWS_PROFILE="nobody").keys()
 
     assert not caught.value.transient

@@ -5,18 +5,21 @@ botocore's, which is imported only for these: its import takes as long as the wh
 of a filer.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from tesk_filer.adapters.storage.access_tokens import (
     PAUSE,
     Lateness,
+    OneAtATime,
     within_deadline,
 )
 from tesk_filer.adapters.storage.s3_endpoints import Endpoint
@@ -31,8 +34,23 @@ NO_KEYS = (
 _DEFAULT_REGION = "us-east-1"  # also what services without regions expect
 # To ask botocore takes a thread, and there is a request for each of many small files.
 _KEPT = timedelta(seconds=1)
+# Where a refusal may be of the keys, or of a right that they lack: most often the latter.
+_DOUBTED = timedelta(minutes=1)
 _TRIES = 3  # of the service of a machine, each with a second
 _OF_LIBRARY = 1  # such tries, unless somebody sets another number
+
+
+@dataclass(slots=True)
+class _Refused:
+    """The last search for other keys than those that were refused.
+
+    Attributes:
+        began: Of the monotonic clock.
+        failure: Why there are none for the moment.
+    """
+
+    began: float = -math.inf
+    failure: StorageError | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +84,8 @@ class AwsEnvironment:
         self._monotonic = monotonic
         self._lateness = Lateness(monotonic)
         self._kept = _Kept()
+        self._refused = _Refused()
+        self._turns = OneAtATime()
         self._lock = threading.Lock()
         self._session: Any = None
         self._status = 0  # that botocore has met last; not all its errors tell it
@@ -86,11 +106,22 @@ class AwsEnvironment:
             return S3Keys(access_key=access, secret_key=secret, session_token=token)
         return self._recent_keys()
 
-    def forget(self) -> None:
-        """Read files and ask roles anew: what was found is refused."""
-        with self._lock:
-            self._session = None
-            self._kept = _Kept()  # whoever asks just now brings refused ones
+    def others(self, refused: S3Keys, *, doubted: bool) -> S3Keys:
+        """Read files and ask roles anew; ``refused`` stay in use until there are others.
+
+        Args:
+            refused: The keys of a request that was refused.
+            doubted: Whether that may not be for its keys; they are looked for once in a
+                minute then, lest a right that they lack be asked for with each request.
+
+        Returns:
+            The present keys; the refused ones if there are no others.
+
+        Raises:
+            StorageError: There are none; transient: for the moment.
+        """
+        pause = _DOUBTED if doubted else _KEPT
+        return self._turns.ask(lambda: self._others(refused, pause.total_seconds()))
 
     def region(self) -> str:
         """Return the region; that of services without regions if none is named."""
@@ -155,14 +186,15 @@ class AwsEnvironment:
 
     def _recent_keys(self) -> S3Keys:
         kept, now = self._kept, self._monotonic()
-        if kept.keys is not None:
-            if now < kept.due:
-                return kept.keys
-            kept.due = now + _KEPT.total_seconds()  # meanwhile others use what there is
+        if kept.keys is None:
+            return self._turns.ask(self._first_keys)
+        if now < kept.due:
+            return kept.keys
+        kept.due = now + _KEPT.total_seconds()  # meanwhile others use what there is
         try:
-            keys, pause = self._found_keys(), _KEPT
+            keys, pause = self._found_keys(self._open_session), _KEPT
         except StorageError as error:
-            if kept.keys is None or not error.transient:
+            if not error.transient:
                 raise
             # botocore asks for others minutes before their end; AWS tells when it is.
             keys, pause = kept.keys, PAUSE
@@ -170,9 +202,42 @@ class AwsEnvironment:
         kept.due = self._monotonic() + pause.total_seconds()
         return keys
 
-    def _found_keys(self) -> S3Keys:
+    def _first_keys(self) -> S3Keys:
+        """Return the keys, of which others may wait for; one thread at a time."""
+        keys = self._kept.keys
+        if keys is None:
+            keys = self._found_keys(self._open_session)
+            self._keep(keys)
+        return keys
+
+    def _others(self, refused: S3Keys, pause: float) -> S3Keys:
+        """See ``others``; one thread at a time."""
+        kept, last, now = self._kept.keys, self._refused, self._monotonic()
+        if kept != refused:
+            return kept or refused  # of variables
+        if last.failure is not None and now < last.began + PAUSE.total_seconds():
+            raise last.failure
+        if last.failure is None and now < last.began + pause:
+            return kept
+        session = cache(self._new_session)
+        self._refused = _Refused(now)
         try:
-            frozen = within_deadline(self._ask_library)
+            keys = self._found_keys(session)
+        except StorageError as error:
+            self._refused.failure = error
+            raise
+        with self._lock:
+            self._session = session()
+        self._keep(keys)
+        return keys
+
+    def _keep(self, keys: S3Keys) -> None:
+        """Keep keys anew: whoever asks just now may bring older ones."""
+        self._kept = _Kept(keys, self._monotonic() + _KEPT.total_seconds())
+
+    def _found_keys(self, session: Callable[[], Any]) -> S3Keys:
+        try:
+            frozen = within_deadline(partial(_ask_library, session))
         except StorageError:
             raise
         except Exception as error:
@@ -196,22 +261,27 @@ class AwsEnvironment:
             session_token=frozen.token or "",
         )
 
-    def _ask_library(self) -> Any:
-        """Return what botocore finds; it may ask services, without a deadline."""
-        found = self._open_session().get_credentials()
-        return found.get_frozen_credentials() if found else None
-
     def _open_session(self) -> Any:
-        from botocore.session import Session  # noqa: PLC0415 - see the module
-
         with self._lock:
             if self._session is None:
-                self._session = Session()
-                name = "metadata_service_num_attempts"
-                if self._session.get_config_variable(name) == _OF_LIBRARY:
-                    self._session.set_config_variable(name, _TRIES)
-                self._session.register("before-parse", self._note_status)
+                self._session = self._new_session()
             return self._session
 
-    def _note_status(self, response_dict: Mapping[str, Any], **_others: object) -> None:
-        self._status = response_dict["status_code"]
+    def _new_session(self) -> Any:
+        from botocore.session import Session  # noqa: PLC0415 - see the module
+
+        session = Session()
+        name = "metadata_service_num_attempts"
+        if session.get_config_variable(name) == _OF_LIBRARY:
+            session.set_config_variable(name, _TRIES)
+        session.register("before-parse", self._note_status)
+        return session
+
+    def _note_status(self, **told: Any) -> None:
+        self._status = told["response_dict"]["status_code"]
+
+
+def _ask_library(session: Callable[[], Any]) -> Any:
+    """Return what botocore finds; it may ask services, without a deadline."""
+    found = session().get_credentials()
+    return found.get_frozen_credentials() if found else None

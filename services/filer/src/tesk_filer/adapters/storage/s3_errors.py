@@ -78,6 +78,11 @@ class S3RefusedError(RefusedError):
         """Whether other keys may be let in."""
         return self.code in _KEYS_REFUSED
 
+    @property
+    def tells_why(self) -> bool:
+        """Whether S3 gives a reason, as it never does in answers to HEAD."""
+        return self.code != str(HTTPStatus.FORBIDDEN.value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:

@@ -200,8 +200,9 @@ class S3Requests:
                 self._regions[access.endpoint.url, location.host] = region
                 return self._access(location)
         if isinstance(refusal, S3RefusedError) and refusal.is_of_keys:
-            if access.is_ambient:
-                self.environment.forget()
+            if access.is_ambient and access.keys is not None:
+                doubted = not refusal.tells_why
+                self.environment.others(access.keys, doubted=doubted)
             newer = self._access(location)
             return newer if newer.keys != access.keys else None
         return None
