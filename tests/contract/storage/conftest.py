@@ -25,6 +25,7 @@ from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.s3_clients import S3Clients
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.s3_sdk import S3SdkObjects
 from tesk_filer.adapters.storage.setting_credentials import SettingCredentials
 from tesk_filer.adapters.storage.sftp import SftpStorage
@@ -74,7 +75,9 @@ def _s3_account(service: S3Service) -> SettingCredentials:
 
 @pytest.fixture
 def s3_sdk_place(s3_service: S3Service, tmp_path: Path) -> Iterator[Place]:
-    clients = S3Clients(_s3_account(s3_service), timeouts=TIMEOUTS, connections=4)
+    clients = S3Clients(
+        _s3_account(s3_service), AwsEnvironment({}), timeouts=TIMEOUTS, connections=4
+    )
     storage = ObjectStorage(S3SdkObjects(clients))
     yield Place(storage, f"s3://bucket/{tmp_path.name}", has_directories=False)
     storage.close()

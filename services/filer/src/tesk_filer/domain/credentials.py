@@ -67,6 +67,11 @@ class S3Account:
     anonymous: bool = False
     uses_sdk: bool = False
 
+    @property
+    def is_ambient(self) -> bool:
+        """Whether the environment tells the keys."""
+        return self.keys is None and not self.anonymous
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureAccount:

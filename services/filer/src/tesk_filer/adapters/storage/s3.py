@@ -150,15 +150,15 @@ def _told_of(headers: Mapping[str, str], part: Part | None) -> Stat:
     return Stat(etag=etag, checksums={"md5": md5} if md5 else {})
 
 
-def open_storage(config: StorageConfig) -> ObjectStorage:
-    """Return the storage of s3."""
+def open_storage(config: StorageConfig, environment: AwsEnvironment) -> ObjectStorage:
+    """Return the storage of s3; ``environment`` tells who the filer is."""
     pool = HttpPool(
         timeouts=config.timeouts, size=config.idle_connections, environ=config.environ
     )
     requests = S3Requests(
         pool=pool,
         credentials=config.credentials,
-        environment=AwsEnvironment(config.environ),
+        environment=environment,
         now=SystemClock().now,
     )
     return ObjectStorage(S3Objects(requests, connections=config.connections))

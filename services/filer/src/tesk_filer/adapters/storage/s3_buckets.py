@@ -9,6 +9,7 @@ from typing import Protocol
 from tesk_filer.adapters.storage import s3
 from tesk_filer.adapters.storage.objects import ObjectStorage
 from tesk_filer.adapters.storage.s3_endpoints import is_directory_bucket
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.storage_config import StorageConfig
 from tesk_filer.domain.checks import WriteFound
 from tesk_filer.domain.credentials import S3Account
@@ -88,6 +89,7 @@ class S3Buckets:
 
 def open_storage(config: StorageConfig) -> Storage:
     """Return the storage of s3."""
+    environment = AwsEnvironment(config.environ)
 
     @cache
     def by_sdk() -> S3Client:
@@ -97,11 +99,14 @@ def open_storage(config: StorageConfig) -> Storage:
 
         clients = S3Clients(
             config.credentials,
+            environment,
             timeouts=config.timeouts,
             connections=config.idle_connections,
         )
         return ObjectStorage(S3SdkObjects(clients))
 
     return S3Buckets(
-        own=s3.open_storage(config), by_sdk=by_sdk, credentials=config.credentials
+        own=s3.open_storage(config, environment),
+        by_sdk=by_sdk,
+        credentials=config.credentials,
     )

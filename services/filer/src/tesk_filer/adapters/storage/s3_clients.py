@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import botocore
 from botocore.config import Config
+from botocore.credentials import Credentials as SdkCredentials
+from botocore.credentials import ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError
+from botocore.session import Session as SdkSession
 
+from tesk_filer.adapters.storage.s3_environment import AwsEnvironment
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import S3Account
 from tesk_filer.ports import Credentials, StorageError
@@ -25,12 +29,21 @@ class S3Clients:
     def __init__(
         self,
         credentials: Credentials,
+        environment: AwsEnvironment,
         *,
         timeouts: Timeouts,
         connections: int,
     ) -> None:
-        """Keep up to ``connections`` open by each client."""
+        """Keep up to ``connections`` open by each client.
+
+        Args:
+            credentials: Of buckets.
+            environment: Who the filer is where there are none.
+            timeouts: Of connections.
+            connections: Kept by each client.
+        """
         self._credentials = credentials
+        self._environment = environment
         self._timeouts = timeouts
         self._connections = connections
         self._lock = threading.Lock()
@@ -40,10 +53,12 @@ class S3Clients:
         """Return the client for a bucket, by its present credentials.
 
         Raises:
-            StorageError: What is configured for it is malformed.
+            StorageError: What is configured for it is malformed, or there are no keys.
         """
         found = self._credentials.find(location)
         account = found if isinstance(found, S3Account) else S3Account()
+        if account.is_ambient:
+            self._environment.keys()  # without the lock: services may be asked
         with self._lock:
             client = self._made.get(account)
             if client is None:
@@ -63,7 +78,11 @@ class S3Clients:
 
     def _make(self, account: S3Account) -> "S3Client":
         keys = account.keys
+        core = SdkSession()
+        if account.is_ambient:
+            core.register_component("credential_provider", _Ambient(self._environment))
         session = boto3.session.Session(
+            botocore_session=core,
             aws_access_key_id=keys.access_key if keys else None,
             aws_secret_access_key=keys.secret_key if keys else None,
             aws_session_token=(keys.session_token or None) if keys else None,
@@ -104,4 +123,25 @@ class S3Clients:
             read_timeout=self._timeouts.stall.total_seconds(),
             max_pool_connections=self._connections,
             **checksums,
+        )
+
+
+class _Ambient(SdkCredentials):
+    """The keys of the environment, the present ones for each request.
+
+    It is what botocore finds them by, too ("credential_provider").
+    """
+
+    def __init__(self, environment: AwsEnvironment) -> None:
+        keys = environment.keys()
+        super().__init__(keys.access_key, keys.secret_key, keys.session_token or None)
+        self._environment = environment
+
+    def load_credentials(self) -> "_Ambient":
+        return self
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        keys = self._environment.keys()
+        return ReadOnlyCredentials(
+            keys.access_key, keys.secret_key, keys.session_token or None
         )

@@ -170,11 +170,10 @@ class S3Requests:
         endpoint = self._endpoint_of(account)
         known = self._regions.get((endpoint.url, location.host))
         region = known or account.region or self.environment.region()
-        is_ambient = account.keys is None and not account.anonymous
-        keys = self.environment.keys() if is_ambient else account.keys
+        keys = self.environment.keys() if account.is_ambient else account.keys
         if account.anonymous:
             keys = None
-        return _Access(endpoint, region, keys, is_ambient)
+        return _Access(endpoint, region, keys, account.is_ambient)
 
     def _endpoint_of(self, account: S3Account) -> Endpoint:
         by_host = account.virtual_hosts

@@ -6,13 +6,10 @@ from contextlib import contextmanager
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    NoCredentialsError,
     ParamValidationError,
-    PartialCredentialsError,
 )
 
 from tesk_filer.adapters.storage.network import explain_connection
-from tesk_filer.adapters.storage.s3_environment import NO_KEYS
 from tesk_filer.adapters.storage.s3_errors import Refusal, explain
 from tesk_filer.ports import HaltedError, StorageError
 
@@ -37,8 +34,6 @@ def _translate(error: Exception) -> tuple[StorageError, BaseException]:
         return explain(_refusal(cause)), cause
     if isinstance(error, UnicodeEncodeError):
         return StorageError("its name is not valid UTF-8, as S3 wants"), error
-    if isinstance(cause, NoCredentialsError | PartialCredentialsError):
-        return StorageError(NO_KEYS), cause
     if isinstance(cause, ParamValidationError):
         return StorageError(f"is not a valid S3 url: {cause}"), cause
     return explain_connection(cause or error), cause or error
