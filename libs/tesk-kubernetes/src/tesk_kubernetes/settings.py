@@ -170,7 +170,12 @@ class KubernetesSettings(
     ] = timedelta(hours=1)
     refusal_timeout: Annotated[
         timedelta,
-        Meta(description="How long the cluster may refuse to make a Job's pod."),
+        Meta(
+            description=(
+                "How long the cluster may refuse to make a Job's pod, or say that a "
+                "right of a taskmaster is missing."
+            )
+        ),
     ] = timedelta(seconds=60)
     missing_timeout: Annotated[
         timedelta,

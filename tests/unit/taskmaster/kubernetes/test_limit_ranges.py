@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakes.taskmaster_cluster_runtimes import Programs
-from taskmasters.attempts import ClusterHarness
+from taskmasters.attempts import NOTHING, ClusterHarness
 from tesk_kubernetes.api import (
     JOBS,
     LIMIT_RANGES,
@@ -195,7 +195,7 @@ def test_an_executor_that_requests_too_much_fails_before_anything_is_created(
 def test_without_the_right_to_read_them_the_cluster_decides(
     make_harness: Callable[..., ClusterHarness],
 ) -> None:
-    harness = make_harness()
+    harness = make_harness(refusal_timeout=NOTHING)
     harness.api.plant(LIMIT_RANGES, "tasks", limit_range(max={"memory": "1Mi"}))
     harness.api.faults.forbid("list", LIMIT_RANGES)
     Programs(harness.api, harness.cluster)

@@ -16,14 +16,12 @@ from tesk_kubernetes.api import (
     VOLUME_CLAIMS,
     JsonObject,
     KubernetesApi,
-    KubernetesError,
     Resource,
 )
 from tesk_kubernetes.labels import attempt_labels, selector
 from tesk_kubernetes.names import namespace_of
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.names import Attempt
-from tesk_model.reasons import ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.anchors import Anchors, step_of
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
 from tesk_taskmaster.adapters.kubernetes.control.cache import ObjectCache
@@ -40,11 +38,10 @@ from tesk_taskmaster.adapters.kubernetes.control.shared_inspections import (
     SharedInspections,
 )
 from tesk_taskmaster.adapters.kubernetes.manifests.objects import RenderContext
-from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.termination import StepResult
-from tesk_taskmaster.ports import Clock, ReportReason, StepFailedError, Tails
+from tesk_taskmaster.ports import Clock, ReportReason, Tails
 
 
 class KubernetesRuntime:
@@ -89,7 +86,7 @@ class KubernetesRuntime:
             anchors=Anchors(api, self._cluster.calls),
             layouts=layouts,
         )
-        self._limit_ranges = LimitRangeCache(api, clock)
+        self._limit_ranges = LimitRangeCache(api, clock, settings.refusal_timeout)
         self._inspector = ImageInspector(
             clock=clock, shared=SharedInspections(clock=clock)
         )
@@ -249,17 +246,10 @@ class KubernetesRuntime:
     ) -> Sequence[JsonObject]:
         namespace = self._site(attempt).namespace
         labels = selector(attempt_labels(attempt))
-        try:
-            return self._cluster.calls.call(
-                partial(self._cluster.api.list, resource, namespace, labels=labels),
-                report_reason,
-            ).items
-        except KubernetesError as error:
-            raise StepFailedError(
-                f"the objects of attempts cannot be listed: {shorten(str(error))}",
-                code=ReasonCode.API_SERVER_UNREACHABLE,
-                lost=True,
-            ) from error
+        return self._cluster.calls.call(
+            partial(self._cluster.api.list, resource, namespace, labels=labels),
+            report_reason,
+        ).items
 
     def _site(self, attempt: Attempt) -> RenderContext:
         return RenderContext(

@@ -1,8 +1,8 @@
 """Retries calls while the cluster is unavailable.
 
-Waits for an API server that is away as long as the attempt is held; for a quota
-without room as long as the settings say. ``report_reason`` raises when the attempt
-is canceled or reassigned, which ends the wait.
+Waits for an API server that is away as long as the attempt is held; for a right, or
+a quota without room, as long as the settings say. ``report_reason`` raises when the
+attempt is canceled or reassigned, which ends the wait.
 """
 
 import threading
@@ -13,14 +13,17 @@ from typing import Any, TypeVar
 from tesk_kubernetes.api import (
     AlreadyExistsError,
     ApiUnavailableError,
+    ForbiddenError,
     JsonObject,
     KubernetesApi,
+    KubernetesError,
     QuotaExceededError,
     RefusedError,
     Resource,
 )
 from tesk_kubernetes.settings import KubernetesSettings
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
+from tesk_taskmaster.adapters.kubernetes.control.missing_rights import MissingRight
 from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
     judge_problem,
     shorten,
@@ -51,14 +54,19 @@ class RetriedCalls:
         self._never = threading.Event()
 
     def call(self, call: Callable[[], T], report_reason: ReportReason) -> T:
-        """Repeat an idempotent call while the API server does not answer."""
-        while True:
-            try:
-                return call()
-            except ApiUnavailableError as error:
-                text = f"waiting for the Kubernetes API: {shorten(str(error))}"
-                report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
-                self.pause()
+        """Repeat an idempotent call until the API server answers.
+
+        Raises:
+            StepFailedError: It refuses; it may not in another attempt.
+        """
+        try:
+            return self._answered(call, report_reason)
+        except KubernetesError as error:
+            raise StepFailedError(
+                f"the cluster refuses a call of the taskmaster: {shorten(str(error))}",
+                code=ReasonCode.API_SERVER_UNREACHABLE,
+                lost=True,
+            ) from error
 
     def create(
         self,
@@ -90,7 +98,7 @@ class RetriedCalls:
         namespace = body["metadata"]["namespace"]
         while True:
             try:
-                return self.call(
+                return self._answered(
                     lambda: self._api.create(resource, namespace, body), report_reason
                 )
             except AlreadyExistsError:
@@ -117,6 +125,27 @@ class RetriedCalls:
     def pause(self, length: timedelta = RETRY_INTERVAL) -> None:
         """Wait a moment."""
         self._never.wait(length.total_seconds())
+
+    def _answered(self, call: Callable[[], T], report_reason: ReportReason) -> T:
+        """Repeat a call while the API server does not answer, or knows no rights yet.
+
+        Raises:
+            KubernetesError: Its answer.
+        """
+        right = MissingRight(self._clock, self._settings.refusal_timeout)
+        while True:
+            try:
+                return call()
+            except ApiUnavailableError as error:
+                right.restart()
+                cause = str(error)
+            except ForbiddenError as error:
+                if right.is_final():
+                    raise
+                cause = str(error)
+            text = f"waiting for the Kubernetes API: {shorten(cause)}"
+            report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
+            self.pause()
 
     def _describe_quota(self, subject: Subject, since: datetime, cause: str) -> Reason:
         """Return the reason of the wait for a quota.
