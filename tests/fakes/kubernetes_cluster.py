@@ -222,6 +222,17 @@ class FakeCluster:
         }
         self._api.plant(EVENTS, metadata["namespace"], body)
 
+    def repeat_events(self, at: datetime) -> None:
+        """Tell again at a time what was told."""
+
+        def edit(new: JsonObject) -> None:
+            new.setdefault("firstTimestamp", new["lastTimestamp"])
+            new["lastTimestamp"] = at.isoformat()
+
+        for event in self._api.all(EVENTS):
+            metadata = event["metadata"]
+            self._api.change(EVENTS, metadata["namespace"], metadata["name"], edit)
+
     # The controllers.
 
     def _hear(self, resource: Resource, event: WatchEvent) -> None:

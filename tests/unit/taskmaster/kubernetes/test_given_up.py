@@ -1,5 +1,7 @@
 """A step is given up by what the cluster says of it then, not by what it once said."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
@@ -22,37 +24,40 @@ from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Judgement,
+    Snapshot,
     Waiting,
 )
 
 CREATING = seen("runs", waits("ContainerCreating"))
+FAILING = seen("runs", waits("ImagePullBackOff", "503 Service Unavailable"))
 
 
 class Scene:
     """A step that has waited for some time, of which its cluster was asked once."""
 
-    def __init__(self, *, has_pod: bool = True) -> None:
+    def __init__(self, found: Snapshot = CREATING, *, has_pod: bool = True) -> None:
         self.api, self.cached = FakeKubernetesApi(), AttemptObjects()
         self.clock = HandClock(BEGUN)
-        assert CREATING.job is not None
-        assert CREATING.pod is not None
-        metadata = CREATING.pod["metadata"]
+        self.cluster = make_cluster(self.api, self.clock)
+        assert found.job is not None
+        assert found.pod is not None
+        metadata = found.pod["metadata"]
         self.namespace, self.pod_uid = metadata["namespace"], metadata["uid"]
-        job = CREATING.job
+        job = found.job
         if has_pod:
             key = (PODS.plural, metadata["name"], "tm0")
-            self.cached.put(key, CREATING.pod)
+            self.cached.put(key, found.pod)
         else:
             job = self.api.plant(JOBS, self.namespace, job)
         self.objects = StepObjects(
-            make_cluster(self.api, self.clock),
+            self.cluster,
             self.cached,
             job,
             namespace=self.namespace,
             is_adopted=False,
         )
         self.step = Step(
-            make_cluster(self.api, self.clock),
+            self.cluster,
             self.objects,
             name="x1",
             subject=EXECUTOR,
@@ -65,6 +70,9 @@ class Scene:
     def tell(self, event: JsonObject, uid: str = "") -> None:
         event["involvedObject"] = {"uid": uid or self.pod_uid}
         self.api.plant(EVENTS, self.namespace, event)
+
+    def listed(self) -> int:
+        return self.api.faults.calls["list", "events"]
 
 
 @pytest.fixture
@@ -122,6 +130,28 @@ def refuse(scene: Scene, why: str) -> None:
     scene.tell(told, scene.objects.job_uid)
 
 
+BACK_OFF = "Back-off pulling image"
+TOLD: dict[str, tuple[str, type[Judgement]]] = {
+    "since it failed for so long": ("2026-11-22T19:35:01Z", Ended),
+    "before, and it may be pulled by now": ("2026-11-22T19:29:30Z", Waiting),
+}
+
+
+@pytest.mark.parametrize(("last", "kind"), TOLD.values(), ids=TOLD)
+def test_a_pull_fails_for_as_long_as_its_node_told_so_last(
+    last: str, kind: type[Judgement]
+) -> None:
+    scene = Scene(FAILING)
+    failed = happened("Failed", 'Failed to pull image "x": 503', "2026-11-22T19:20:00Z")
+    again = happened("BackOff", BACK_OFF, at=last)
+    again["metadata"] = {"name": "again"}
+    scene.tell(failed)
+    scene.tell(again)
+    scene.clock.at = datetime(2026, 11, 22, 19, 36, tzinfo=UTC)
+
+    assert isinstance(scene.step.observe(), kind)
+
+
 DENIED, FULL = "denied", "exceeded quota: q"
 
 
@@ -137,5 +167,33 @@ def test_a_refusal_lasts_from_the_first_try_as_long_as_it_is_the_same(
         scene.clock.pass_by(seconds=15)
         assert isinstance(scene.step.observe(), Waiting)
     scene.clock.pass_by(seconds=20)
+    refuse(scene, DENIED)
 
     assert isinstance(scene.step.observe(), kind)
+
+
+def test_a_refusal_is_not_there_for_as_long_as_it_is_not_told_again() -> None:
+    scene = Scene(has_pod=False)
+    refuse(scene, DENIED)
+    scene.clock.pass_by(minutes=4)
+
+    assert isinstance(scene.step.observe(), Waiting)
+    refuse(scene, DENIED)
+    scene.clock.pass_by(minutes=1)
+    assert isinstance(scene.step.observe(), Ended)
+
+
+def test_a_step_past_its_limit_is_asked_for_once_and_then_in_its_turn(
+    scene: Scene,
+) -> None:
+    scene.api.fail_next("list", EVENTS, ApiUnavailableError("busy"), times=100)
+    scene.clock.pass_by(minutes=6)
+    with scene.cluster.queries.turn():
+        asked = scene.listed()
+
+        for _ in range(5):
+            judged = scene.step.observe()
+            assert isinstance(judged, Waiting)
+            assert judged.reason.code == ReasonCode.API_SERVER_UNREACHABLE
+
+        assert scene.listed() == asked + 1

@@ -219,6 +219,25 @@ WAITING: dict[str, tuple[Snapshot, float, str]] = {
         59,
         "refuses to run it (given up after 60 s): failed calling webhook w",
     ),
+    "a webhook that is away after so many tries that they are told of as one": (
+        seen(
+            "quota-of-pods",
+            events=[
+                refused("exceeded quota: q", at="2026-11-22T21:30:00Z"),
+                {
+                    **happened(
+                        "FailedCreate",
+                        "(combined from similar events): Error creating: failed "
+                        "calling webhook w",
+                        at="2026-11-22T22:00:00Z",
+                    ),
+                    "firstTimestamp": "2026-11-22T21:31:00Z",
+                },
+            ],
+        ),
+        59,
+        "refuses to run it (given up after 60 s): failed calling webhook w",
+    ),
     "a node that has just got it": (
         seen("runs", waits("ContainerCreating"), events=()),
         299,

@@ -101,6 +101,7 @@ def test_a_successor_does_not_wait_anew(
         harness.start()
 
     harness.runtimes.clock = LaterClock()
+    harness.cluster.repeat_events(LaterClock().now())
     successor = harness.runtimes.open_runtime()
     harness.report_reason.until = "never"
     successor.prepare(harness.plan, "token", harness.report_reason)

@@ -16,14 +16,11 @@ from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
 from tesk_taskmaster.adapters.kubernetes.control.concluded import ConcludedTransfers
-from tesk_taskmaster.adapters.kubernetes.control.last_problem import LastProblem
+from tesk_taskmaster.adapters.kubernetes.control.hold_up import HoldUp
 from tesk_taskmaster.adapters.kubernetes.control.retries import RETRY_INTERVAL
 from tesk_taskmaster.adapters.kubernetes.control.step_log import StepLog
 from tesk_taskmaster.adapters.kubernetes.control.step_objects import StepObjects
-from tesk_taskmaster.adapters.kubernetes.status.failure_table import (
-    judge_problem,
-    shorten,
-)
+from tesk_taskmaster.adapters.kubernetes.status.failure_table import shorten
 from tesk_taskmaster.adapters.kubernetes.status.observations import (
     Ended,
     Judgement,
@@ -86,7 +83,7 @@ class Step:
         self._before_wait = before_wait
         self._closed = threading.Event()
         self._lock = threading.Lock()
-        self._problem = LastProblem()
+        self._hold_up = HoldUp(subject, clock=cluster.clock, settings=cluster.settings)
         self._was_stopped = False
         self._end: Ended | None = None
         self._observed: tuple[object, Observation] | None = None
@@ -269,21 +266,13 @@ class Step:
         if problem := self._informer_problem():
             return _waiting_for_api(problem)  # the cache may be old: do not give up
         if isinstance(observed, Waiting):
-            self._problem.forget()
+            self._hold_up.forget()
             return observed
-        now = self._cluster.clock.now()
-        judged = judge_problem(
-            observed,
-            self._subject,
-            since=self._problem.began(observed, now),
-            now=now,
-            settings=self._cluster.settings,
-        )
-        if was_queried or not isinstance(judged, Ended):
+        judged = self._hold_up.judge(observed, was_queried=was_queried)
+        if judged is not None:
             return judged
-        # What is known may be old, and the step about to start.
         if problem := self.objects.query():
-            return _waiting_for_api(problem)
+            return self._hold_up.hold(_waiting_for_api(problem))
         return self._judge(self._observe_objects(), was_queried=True)
 
     def _informer_problem(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tesk_kubernetes.api import JsonObject
 from tesk_taskmaster.adapters.kubernetes.status.events import (
+    failed_at,
     failing_since,
     has_gone_on,
     of_container,
@@ -76,6 +77,7 @@ def container_problem(
             kind=_pull_problem(reason, cause),
             cause=cause,
             since=failing_since(events, pull=True),
+            told=failed_at(events),
             image=image,
         )
     if reason in _CONTAINER_REASONS and not has_gone_on(events, (_STARTED,)):
@@ -83,6 +85,7 @@ def container_problem(
             kind=ProblemKind.CONTAINER,
             cause=message or reason,
             since=failing_since(events, pull=False),
+            told=failed_at(events),
             image=image,
         )
     return None

@@ -4,7 +4,7 @@ Events are hints: they are aggregated, they expire, and they may be missing.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -13,7 +13,12 @@ from tesk_kubernetes.api import JsonObject
 from tesk_kubernetes.pods import event_time, parse_time
 
 # Each try has another pod name, and the same reason.
-_CREATION = re.compile(r'^Error creating: (pods? "[^"]*" is forbidden: )?')
+_COMBINED = "(combined from similar events): "
+_CREATION = re.compile(
+    rf'^({re.escape(_COMBINED)})?Error creating: (pods? "[^"]*" is forbidden: )?'
+)
+FAILURES = ("Failed", "BackOff")
+"""Reasons of a node that cannot start a container, which it tells again and again."""
 _PULL = "Failed to pull image "
 _PULLS = (_PULL, "ErrImagePull", "ImagePullBackOff")
 # Of a pod, until a node tells only of one in five minutes,
@@ -119,17 +124,23 @@ class Refusal:
         cause: Of the last try.
         is_quota: A quota has no room.
         since: Of the first of the last tries with that outcome; None if unknown.
+        told: Of the last one.
     """
 
     cause: str
     is_quota: bool
     since: datetime | None
+    told: datetime | None
 
 
 def refusal(events: Sequence[JsonObject]) -> Refusal | None:
     """Return why the Job controller could not make a pod; None if it could.
 
-    Each of its tries is an event of its own, as each has another pod.
+    Its first tries are an event each, as each has another pod. Later ones are combined
+    into one, which has the message of the last try, whatever the others were.
+
+    Source:
+        client-go, ``tools/record/events_cache.go``: ``EventAggregator``.
     """
     told = [
         e for e in events if e.get("reason") in ("FailedCreate", "SuccessfulCreate")
@@ -141,11 +152,19 @@ def refusal(events: Sequence[JsonObject]) -> Refusal | None:
     tries = takewhile(
         lambda e: e["reason"] == "FailedCreate" and _is_of_quota(e) == is_quota, told
     )
+    times = [
+        event_time(each) if _is_combined(each) else _first_time(each) for each in tries
+    ]
     return Refusal(
         cause=_CREATION.sub("", str(told[0].get("message", ""))),
         is_quota=is_quota,
-        since=_earliest(tries),
+        since=parse_time(min(times)),
+        told=parse_time(event_time(told[0])),
     )
+
+
+def _is_combined(event: JsonObject) -> bool:
+    return str(event.get("message", "")).startswith(_COMBINED)
 
 
 def _is_of_quota(event: JsonObject) -> bool:
@@ -164,7 +183,7 @@ def has_gone_on(events: Sequence[JsonObject], reasons: Collection[str]) -> bool:
     Source:
         Kubernetes, ``pkg/kubelet``: ``reasonCache`` is set after ``SyncPod``.
     """
-    failed, done = latest(events, ("Failed", "BackOff")), latest(events, reasons)
+    failed, done = latest(events, FAILURES), latest(events, reasons)
     if failed is None or done is None:
         return False
     return event_time(failed) < event_time(done)
@@ -181,16 +200,21 @@ def pull_failure(events: Sequence[JsonObject]) -> str:
 
 def failing_since(events: Sequence[JsonObject], *, pull: bool) -> datetime | None:
     """Return when pulls, or else starts, of a pod began to fail; None if unknown."""
-    return _earliest(
-        event
+    times = [
+        _first_time(event)
         for event in events
         if event.get("reason") == "Failed"
         and any(text in str(event.get("message", "")) for text in _PULLS) == pull
-    )
+    ]
+    return parse_time(min(times, default=""))
 
 
-def _earliest(events: Iterable[JsonObject]) -> datetime | None:
-    """Return when the first of events occurred first; None if unknown."""
-    times = [str(each.get("firstTimestamp") or event_time(each)) for each in events]
-    first = min(times, default="")
-    return datetime.fromisoformat(first) if first else None
+def failed_at(events: Sequence[JsonObject]) -> datetime | None:
+    """Return when a node told last that something fails; None if it did not."""
+    event = latest(events, FAILURES)
+    return None if event is None else parse_time(event_time(event))
+
+
+def _first_time(event: JsonObject) -> str:
+    """Return when an event occurred first, as text that sorts by time."""
+    return str(event.get("firstTimestamp") or event_time(event))

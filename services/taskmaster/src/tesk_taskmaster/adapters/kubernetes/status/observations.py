@@ -112,12 +112,14 @@ class Problem:
     Attributes:
         cause: Message of the cluster.
         since: When it began, if known.
+        told: When an event told of it last, if one did.
         image: Of a container other than that of the step.
     """
 
     kind: ProblemKind
     cause: str
     since: datetime | None = None
+    told: datetime | None = None
     image: str = ""
 
 

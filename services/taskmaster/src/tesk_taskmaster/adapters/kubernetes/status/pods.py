@@ -126,6 +126,7 @@ def _without_pod(snapshot: Snapshot) -> Observation:
             kind=ProblemKind.QUOTA if refused.is_quota else ProblemKind.REFUSED,
             cause=refused.cause,
             since=max(times, default=None),
+            told=refused.told,
         )
     text = f"{snapshot.subject.name}: waiting for its pod"
     return Waiting(Reason(ReasonCode.STEP_STARTING, text))
