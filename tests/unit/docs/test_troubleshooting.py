@@ -94,6 +94,7 @@ LAUNCHER = "services/taskmaster/launcher"
 UNTOLD = {
     "what is looked for in the cluster's words": (
         "Error creating: ",
+        "(combined from similar events): ",
         "Failed to pull image ",
         "exceeded quota",
         "denied the request",
