@@ -53,7 +53,7 @@ def test_a_pull_that_lasts_longer_than_events_are_kept_is_waited_for() -> None:
     assert record.job is not None
     assert record.pod is not None
     namespace = record.pod["metadata"]["namespace"]
-    cached.put((PODS.plural, record.pod["metadata"]["name"], "tm0"), record.pod)
+    cached.put((PODS.plural, record.pod["metadata"]["name"], 0), record.pod)
     objects = StepObjects(
         make_cluster(api, HandClock(CREATED)),
         cached,
@@ -87,7 +87,7 @@ def test_a_pull_of_which_nothing_is_known_any_more_is_waited_for(
     assert record.job is not None
     assert record.pod is not None
     namespace = record.pod["metadata"]["namespace"]
-    cached.put((PODS.plural, record.pod["metadata"]["name"], "tm0"), record.pod)
+    cached.put((PODS.plural, record.pod["metadata"]["name"], 0), record.pod)
     clock = HandClock(CREATED + timedelta(hours=hours))
     objects = StepObjects(
         make_cluster(FakeKubernetesApi(), clock),

@@ -45,7 +45,7 @@ class Scene:
         self.namespace, self.pod_uid = metadata["namespace"], metadata["uid"]
         job = found.job
         if has_pod:
-            key = (PODS.plural, metadata["name"], "tm0")
+            key = (PODS.plural, metadata["name"], 0)
             self.cached.put(key, found.pod)
         else:
             job = self.api.plant(JOBS, self.namespace, job)

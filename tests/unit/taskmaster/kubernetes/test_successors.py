@@ -159,3 +159,25 @@ def test_time_of_running_steps_does_not_count_as_waiting(
     harness.start("x1")
 
     assert harness.result("x1").exit_code == 0
+
+
+def test_a_pod_that_went_while_nobody_here_watched_it_is_lost(
+    harness: ClusterHarness,
+) -> None:
+    other = replace(harness.plan, attempt=Attempt(TaskId("k2"), 1))
+    report_reason = harness.report_reason
+    harness.let_pods(harness.cluster.start)
+    for plan in (harness.plan, other):
+        harness.runtime.prepare(plan, "token", report_reason)
+        harness.runtime.start(plan, "x0", report_reason)
+    harness.runtime.close()
+    successor = harness.runtimes.open_runtime()
+    successor.prepare(harness.plan, "token", report_reason)
+    successor.start(harness.plan, "x0", report_reason, has_started=True)
+    successor.release(ATTEMPT)
+    harness.cluster.remove(harness.cluster.pod_of(f"{other.attempt.name}-x0"))
+
+    successor.prepare(other, "token", report_reason)
+    with pytest.raises(StepFailedError, match="its pod is gone") as failure:
+        successor.start(other, "x0", report_reason, has_started=True)
+    assert failure.value.lost

@@ -214,10 +214,11 @@ class KubernetesRuntime:
         """See ``Runtime.detach``."""
         with self._lock:
             held = self._attempts.pop(attempt, None)
-        self._cluster.informers.unwatch(attempt)
         if held is not None:
             self._inspector.shared.leave(held)
             held.close()
+        # When nobody judges its steps any more: their objects are forgotten.
+        self._cluster.informers.unwatch(attempt)
         self._cache.release(attempt)
 
     def release(self, attempt: Attempt) -> None:

@@ -1,11 +1,13 @@
 """Caches the objects of each attempt.
 
 Only informers write to it. The last version of a deleted object is kept as long as
-its attempt is held: a pod's end may be in its last version only.
+its attempt is held: a pod's end may be in its last version only. What an informer has
+written goes with it: nobody would tell of its end.
 """
 
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -77,7 +79,7 @@ def is_pod_of(pod: JsonObject, job_uid: str) -> bool:
     return any(owner["uid"] == job_uid for owner in pod["metadata"]["ownerReferences"])
 
 
-_Key = tuple[str, str, str]  # kind, name, and source (informer)
+_Key = tuple[str, str, int]  # kind, name, and source (informers)
 
 
 class AttemptObjects:
@@ -144,10 +146,15 @@ class AttemptObjects:
         with self._changed:
             self.is_retained = False
             gone = {key for key, entry in self._entries.items() if entry.is_gone}
-            for key in gone:
+            self.drop(gone)
+        return gone
+
+    def drop(self, keys: Iterable[_Key]) -> None:
+        """Drop objects, deleted or not, and wake waiters."""
+        with self._changed:
+            for key in keys:
                 del self._entries[key]
             self._notify()
-        return gone
 
     def is_empty(self) -> bool:
         """Tell whether it has no objects."""
@@ -167,6 +174,8 @@ class ObjectCache:
         self._lock = threading.Lock()
         self._attempts: dict[Attempt, AttemptObjects] = {}
         self._owners: dict[_Key, Attempt] = {}
+        self._numbers = itertools.count()
+        self._sources: set[int] = set()
 
     def retain(self, attempt: Attempt) -> AttemptObjects:
         """Retain deleted objects of an attempt from now on."""
@@ -184,8 +193,29 @@ class ObjectCache:
                     self._owners.pop(key, None)
                 self._drop_if_empty(attempt, objects)
 
+    def open_source(self) -> int:
+        """Return the number of a new source, whose informers may write."""
+        with self._lock:
+            source = next(self._numbers)
+            self._sources.add(source)
+            return source
+
+    def close_source(self, source: int) -> None:
+        """Forget what informers of a source have written, and what they write later.
+
+        Another source may have written of the same objects, and keeps that.
+        """
+        with self._lock:
+            self._sources.remove(source)
+            ended = {key: of for key, of in self._owners.items() if key[2] == source}
+            for key, attempt in ended.items():
+                del self._owners[key]
+                objects = self._attempts[attempt]
+                objects.drop([key])
+                self._drop_if_empty(attempt, objects)
+
     def writer(
-        self, resource: Resource, source: str
+        self, resource: Resource, source: int
     ) -> Callable[[str, JsonObject | None], None]:
         """Return the callback for changes of an informer.
 
@@ -198,6 +228,8 @@ class ObjectCache:
         def write(name: str, body: JsonObject | None) -> None:
             key = (resource.plural, name, source)
             with self._lock:
+                if source not in self._sources:
+                    return
                 attempt = self._owners.get(key) if body is None else attempt_of(body)
                 if attempt is None:
                     return

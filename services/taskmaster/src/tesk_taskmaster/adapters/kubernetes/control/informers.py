@@ -6,6 +6,7 @@ whose attempts it has adopted, as long as it holds them.
 
 import threading
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from tesk_kubernetes.api import (
@@ -27,7 +28,19 @@ from tesk_taskmaster.ports import ReportReason
 _KINDS = (PODS, JOBS, VOLUME_CLAIMS)
 # Before the wait is reported; hundreds of attempts may wait for the same lists.
 _SYNC_TIMEOUT = Backoff(first=timedelta(seconds=1), longest=timedelta(seconds=5))
-_Source = tuple[str, str]  # namespace, taskmaster
+_Creator = tuple[str, str]  # namespace, taskmaster
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The informers of what one taskmaster created, and their source in the cache."""
+
+    source: int
+    informers: list[Informer[JsonObject]]
+
+    def close(self) -> None:
+        for informer in self.informers:
+            informer.close()
 
 
 class Informers:
@@ -42,8 +55,8 @@ class Informers:
         self._instance = instance
         self._taskmaster = taskmaster
         self._lock = threading.Lock()
-        self._running: dict[_Source, list[Informer[JsonObject]]] = {}
-        self._wanted: dict[Attempt, set[_Source]] = {}
+        self._running: dict[_Creator, _Running] = {}
+        self._wanted: dict[Attempt, set[_Creator]] = {}
 
     def open(self, namespaces: Iterable[str]) -> None:
         """Begin to watch the objects of this taskmaster; returns at once."""
@@ -64,7 +77,7 @@ class Informers:
         """
         with self._lock:
             self._wanted.setdefault(attempt, set()).add((namespace, creator))
-            informers = self._start((namespace, creator))
+            informers = self._start((namespace, creator)).informers
         waits = 1
         for informer in informers:
             while not informer.wait_synced(_SYNC_TIMEOUT.pause(waits)):
@@ -73,18 +86,21 @@ class Informers:
                 report_reason(Reason(ReasonCode.API_SERVER_UNREACHABLE, text))
 
     def unwatch(self, attempt: Attempt) -> None:
-        """Stop the informers that only this attempt needs."""
+        """Stop the informers that only this attempt needs; forget what they cached."""
         with self._lock:
             self._wanted.pop(attempt, None)
-            wanted = {source for sources in self._wanted.values() for source in sources}
+            wanted = set().union(*self._wanted.values())
             ended = [
-                source
-                for source in self._running
-                if source not in wanted and source[1] != self._taskmaster
+                creator
+                for creator in self._running
+                if creator not in wanted and creator[1] != self._taskmaster
             ]
-            closing = [i for source in ended for i in self._running.pop(source)]
-        for informer in closing:
-            informer.close()
+            closing = [self._running.pop(creator) for creator in ended]
+            # Before anybody watches the same again, who would take it for current.
+            for each in closing:
+                self._cache.close_source(each.source)
+        for each in closing:
+            each.close()
 
     def problem(self, namespace: str) -> str:
         """Return why the cache may be old; "" if it is current.
@@ -92,29 +108,36 @@ class Informers:
         Whoever created what is in it: informers recover one after another.
         """
         with self._lock:
-            sources = [source for source in self._running if source[0] == namespace]
-            found = [i for source in sources for i in self._running[source]]
+            running = [
+                each
+                for creator, each in self._running.items()
+                if creator[0] == namespace
+            ]
+        found = [informer for each in running for informer in each.informers]
         return next((text for i in found if (text := i.problem())), "")
 
     def close(self) -> None:
         """Stop all informers."""
         with self._lock:
-            closing = [i for found in self._running.values() for i in found]
+            closing = list(self._running.values())
             self._running.clear()
-        for informer in closing:
-            informer.close()
+        for each in closing:
+            each.close()
 
-    def _start(self, source: _Source) -> list[Informer[JsonObject]]:
-        found = self._running.get(source)
+    def _start(self, creator: _Creator) -> _Running:
+        found = self._running.get(creator)
         if found is None:
-            found = [self._informer(kind, *source) for kind in _KINDS]
-            self._running[source] = found
-            for informer in found:
+            source = self._cache.open_source()
+            found = _Running(
+                source, [self._informer(kind, *creator, source) for kind in _KINDS]
+            )
+            self._running[creator] = found
+            for informer in found.informers:
                 informer.start()
         return found
 
     def _informer(
-        self, kind: Resource, namespace: str, taskmaster: str
+        self, kind: Resource, namespace: str, taskmaster: str, source: int
     ) -> Informer[JsonObject]:
         return Informer(
             self._api,
@@ -122,5 +145,5 @@ class Informers:
             namespace,
             selector({INSTANCE: self._instance, TASKMASTER: taskmaster}),
             prune=pruned,
-            on_change=self._cache.writer(kind, taskmaster),
+            on_change=self._cache.writer(kind, source),
         )
