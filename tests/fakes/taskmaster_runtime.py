@@ -51,6 +51,7 @@ class RuntimeState:
     digests: dict[str, str] = field(default_factory=dict)
     layout: LayoutChoice | None = None
     release_failures: list[StepFailedError] = field(default_factory=list)
+    stop_failures: list[Exception] = field(default_factory=list)
 
     def finish(self, attempt: Attempt, step: str, code: int = 0) -> None:
         """End a step that runs."""
@@ -224,6 +225,8 @@ class FakeRuntime:
     def stop(self, attempt: Attempt, step: str, grace: timedelta) -> None:
         del grace
         with self.state.changed:
+            if self.state.stop_failures:
+                raise self.state.stop_failures.pop(0)
             known = self.state.steps.get(attempt, {}).get(step)
             if known is not None and known.result is None:
                 known.result = ended(143)

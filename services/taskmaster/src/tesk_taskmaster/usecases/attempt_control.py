@@ -1,7 +1,8 @@
 """Stops the thread of an attempt.
 
 The thread checks before each step (``checkpoint``); while it waits for a step, a
-cancel stops that step, so that the wait returns.
+cancel stops that step, so that the wait returns. If it cannot be stopped, the wait ends
+without its result, and all of the attempt is deleted.
 """
 
 import logging
@@ -39,6 +40,7 @@ class AttemptControl:
         self._lock = threading.Lock()
         self._step: str | None = None
         self._canceled = False
+        self._stop_failed = False
         self._abandoned = False
         self._ordered = threading.Event()
 
@@ -76,6 +78,18 @@ class AttemptControl:
         self.check_ownership()
         with self._lock:
             if self._canceled:
+                raise CanceledError
+
+    def check_wait(self) -> None:
+        """Raise what ends the wait for a step that has not ended.
+
+        A cancel stops the step, and the wait goes on to its end.
+
+        Raises:
+            CanceledError: The step could not be stopped.
+        """
+        with self._lock:
+            if self._stop_failed:
                 raise CanceledError
 
     def pause(self, duration: timedelta) -> None:
@@ -123,3 +137,5 @@ class AttemptControl:
         except Exception:
             # The attempt's own thread stops and deletes as well, and reports.
             _logger.exception("stop failed", extra={"task_id": self._attempt.task_id})
+            with self._lock:
+                self._stop_failed = True

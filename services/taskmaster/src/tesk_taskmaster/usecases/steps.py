@@ -253,24 +253,26 @@ class AttemptSteps:
         )
 
     def _wait(self, step: str) -> StepResult:
-        while True:
-            result = self.runtime.wait(self.attempt, step, self.live_interval)
-            self.control.check_ownership()
-            if result is not None:
-                return result
+        while (result := self._wait_once(step)) is None:
+            pass
+        return result
 
     def _wait_reporting_output(self, index: int, step: str) -> StepResult:
         """Wait for an executor and report what it prints meanwhile."""
         reported = Tails(b"", b"")
-        while True:
-            result = self.runtime.wait(self.attempt, step, self.live_interval)
-            self.control.check_ownership()
-            if result is not None:
-                return result
+        while (result := self._wait_once(step)) is None:
             tails = self.runtime.tails(self.attempt, step)
             if tails != reported and not tails.unread:
                 reported = tails
                 self.attempt_reporter.report(_output(index, tails))
+        return result
+
+    def _wait_once(self, step: str) -> StepResult | None:
+        result = self.runtime.wait(self.attempt, step, self.live_interval)
+        self.control.check_ownership()
+        if result is None:
+            self.control.check_wait()
+        return result
 
 
 def _output(index: int, tails: Tails) -> ExecutorOutput:
