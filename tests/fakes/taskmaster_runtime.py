@@ -47,6 +47,7 @@ class RuntimeState:
     occupied: set[str] = field(default_factory=set)
     inspected: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)
     inspected_ahead: list[Mapping[int, Sequence[str]]] = field(default_factory=list)
+    prepared: list[Plan] = field(default_factory=list)
     plans: list[Plan] = field(default_factory=list)
     digests: dict[str, str] = field(default_factory=dict)
     layout: LayoutChoice | None = None
@@ -97,6 +98,7 @@ class FakeRuntime:
         if "prepare" in self.state.failures:
             raise self.state.failures["prepare"]
         with self.state.changed:
+            self.state.prepared.append(plan)
             self.state.steps.setdefault(plan.attempt, {})
 
     def begin_inspection(

@@ -275,6 +275,7 @@ def readable(plan: Plan) -> str:
     assert document.pop("waiting_since") is None  # is not planned
     assert document["placement"].pop("groups") == ()  # nor is that
     assert document.pop("may_be_repeated") is False  # nor that
+    assert document.pop("has_results") is False  # nor that
     for step in document["executors"]:
         step["executor"] = " ".join(step["executor"]["command"])
         if not step["references"]:

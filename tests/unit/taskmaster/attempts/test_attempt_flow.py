@@ -1,10 +1,12 @@
 """The steps of an attempt in order, and their reports."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from builders.tasks import make_assigned_task, make_executor
+from fakes.taskmaster_runtime import Step
 from taskmasters.running import (
     ATTEMPT,
     INPUTS,
@@ -264,3 +266,24 @@ def test_deletion_follows_the_durable_outcome(harness: TaskmasterHarness) -> Non
     harness.finish(assignment())
 
     assert there_at_finish == [True]
+
+
+# What the scheduler knows, and whether steps have left results.
+KNOWN: dict[str, tuple[dict[str, Any], bool]] = {
+    "nothing": ({}, False),
+    "an executor that runs": ({"started_executors": frozenset({0})}, False),
+    "inputs": ({"inputs_finished": True}, True),
+    "an executor that has ended": ({"finished_executors": {0: 0}}, True),
+}
+
+
+@pytest.mark.parametrize(("known", "want"), KNOWN.values(), ids=KNOWN)
+def test_a_runtime_is_told_whether_steps_have_left_results(
+    harness: TaskmasterHarness, known: dict[str, Any], want: bool
+) -> None:
+    harness.state.steps[ATTEMPT] = {"x0": Step(StepResult(exit_code=0))}
+    task = commands("true", "true", inputs=INPUTS)
+
+    harness.finish(assignment(task, last_sequence=9, **known))
+
+    assert {plan.has_results for plan in harness.state.prepared} == {want}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -120,7 +121,8 @@ class Stage:
         runtime.release(ATTEMPT)
 
     def _run(self, runtime: KubernetesRuntime) -> None:
-        runtime.prepare(self.plan, "token", report_reason)
+        plan = replace(self.plan, has_results=bool(self.codes))
+        runtime.prepare(plan, "token", report_reason)
         for step in STEPS if self.plan.has_volume else STEPS[1:3]:
             if step in self.codes:
                 continue

@@ -3,6 +3,7 @@
 import re
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -116,6 +117,30 @@ def test_a_successor_does_not_make_a_volume_under_steps_that_ran(
             harness.plan, "token", harness.report_reason
         )
     assert harness.api.all(VOLUME_CLAIMS) == []
+
+
+def test_a_successor_does_not_make_a_volume_for_results_that_went_with_their_anchor(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(shares=True)
+    Programs(harness.api, harness.cluster)
+    harness.prepare()
+    harness.start("in")
+    harness.runtime.close()
+    harness.api.change(
+        *(VOLUME_CLAIMS, "tasks", NAME),
+        lambda claim: claim["metadata"].update(finalizers=["x/keep"]),
+    )
+    harness.api.vanish(SECRETS, "tasks", NAME)
+    left = harness.api.all(VOLUME_CLAIMS)
+    harness.report_reason.until = "waiting for an older PersistentVolumeClaim"
+
+    with pytest.raises(StepFailedError, match="the task volume was deleted") as failure:
+        harness.runtimes.open_runtime().prepare(
+            replace(harness.plan, has_results=True), "token", harness.report_reason
+        )
+    assert failure.value.lost
+    assert harness.api.all(VOLUME_CLAIMS) == left != []
 
 
 def test_a_silent_node_is_lost_and_its_pod_is_taken_away(

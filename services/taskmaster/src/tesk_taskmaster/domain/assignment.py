@@ -102,6 +102,11 @@ class Assignment:
         """Since when a predecessor may have waited; None if there was none."""
         return self.began if self.last_sequence else None
 
+    @property
+    def has_results(self) -> bool:
+        """Tell whether steps have ended whose results others need."""
+        return self.inputs_finished or bool(self.finished_executors)
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:

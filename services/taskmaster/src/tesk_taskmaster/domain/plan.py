@@ -121,6 +121,8 @@ class Plan:
             the first step needs; None: there was none.
         may_be_repeated: Another attempt may follow a failure of an executor; no
             outputs are uploaded then.
+        has_results: Steps have ended whose results are in the volume, so that it
+            cannot be made anew.
     """
 
     attempt: Attempt
@@ -135,6 +137,7 @@ class Plan:
     placement: Placement = field(default_factory=Placement)
     waiting_since: datetime | None = None
     may_be_repeated: bool = False
+    has_results: bool = False
 
     @property
     def wants_devices(self) -> bool:

@@ -44,7 +44,7 @@ def check_earlier_steps(
     Raises:
         AttemptEndedError: They are not.
     """
-    if not _has_results(assignment):
+    if not assignment.has_results:
         return
     report_reason = attempt_reporter.report_reason
     if not runtime.has_objects(assignment.attempt, report_reason):
@@ -69,7 +69,7 @@ def fit_plan(
     )
     fit_mounts: FitMounts = _as_it_is
     if runtime.needs_fitted_plan(plan.attempt):
-        if _has_results(assignment):
+        if assignment.has_results:
             raise _results_lost()
         images.begin(plan)
         plan = images.fit_all_mounts(plan)
@@ -100,10 +100,6 @@ def _report_layout(
     if not (choice.is_adopted and assignment.last_sequence):
         attempt_reporter.buffer([Notice(f"layout: {choice} ({choice.why})")])
     attempt_reporter.buffer([Metadata({"layout": str(choice)})])
-
-
-def _has_results(assignment: Assignment) -> bool:
-    return assignment.inputs_finished or bool(assignment.finished_executors)
 
 
 def _as_it_is(plan: Plan, _index: int) -> Plan:

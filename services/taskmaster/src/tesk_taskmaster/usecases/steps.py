@@ -143,6 +143,7 @@ class AttemptSteps:
             placement=replace(plan.placement, groups=self.assignment.groups),
             waiting_since=self.assignment.waiting_since,
             may_be_repeated=bool(self.assignment.repeated),
+            has_results=self.assignment.has_results,
         )
 
     def _transfers(self, fitted: FittedPlan) -> TransferSteps:

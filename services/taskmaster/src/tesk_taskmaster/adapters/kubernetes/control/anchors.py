@@ -110,7 +110,8 @@ class Anchors:
         Raises:
             StepFailedError: It cannot be created, or steps used one that was deleted.
         """
-        used = any(uses_volume(step_of(job)) for job in anchor.jobs)
+        # Whoever deletes the anchor deletes the Jobs that used it, too.
+        used = plan.has_results or any(uses_volume(step_of(job)) for job in anchor.jobs)
         if used and not anchor.has_claim:
             raise StepFailedError(_GONE, code=ReasonCode.STEP_VANISHED, lost=True)
         attempt, namespace, uid = plan.attempt, context.namespace, anchor.uid
