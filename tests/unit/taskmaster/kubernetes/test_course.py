@@ -101,6 +101,42 @@ def test_output_of_a_running_executor_is_shown(harness: ClusterHarness) -> None:
     )
 
 
+def test_the_log_of_an_executor_is_kept_until_the_next_one_starts(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
+    pod = harness.run("x0")
+    harness.runtime.tails(ATTEMPT, "x0")
+    harness.api.add_log("tasks", pod["metadata"]["name"], b"out\n")
+    harness.cluster.finish(pod, report=make_report(0, stdout_logged=4))
+    harness.result("x0")
+    calls = harness.api.faults.calls
+
+    assert harness.runtime.tails(ATTEMPT, "x0") == Tails(b"out\n", b"")
+    read = calls["logs", "pods"]
+    assert harness.runtime.tails(ATTEMPT, "x0") == Tails(b"out\n", b"")
+    assert calls["logs", "pods"] == read
+
+    harness.run("x1")
+    assert harness.runtime.tails(ATTEMPT, "x0") == Tails(b"out\n", b"")
+    assert calls["logs", "pods"] == read + 1
+
+
+def test_the_log_of_an_executor_that_runs_outlives_the_start_of_another_step(
+    harness: ClusterHarness,
+) -> None:
+    harness.prepare()
+    pod = harness.run("x0")
+    harness.runtime.tails(ATTEMPT, "x0")
+    harness.api.add_log("tasks", pod["metadata"]["name"], b"out\n")
+    eventually(lambda: harness.runtime.tails(ATTEMPT, "x0").stdout == b"out\n")
+    read = harness.api.faults.calls["logs", "pods"]
+
+    harness.run("x1")
+    assert harness.runtime.tails(ATTEMPT, "x0").stdout == b"out\n"
+    assert harness.api.faults.calls["logs", "pods"] == read
+
+
 def test_detaching_touches_nothing(harness: ClusterHarness) -> None:
     harness.prepare()
     harness.run()

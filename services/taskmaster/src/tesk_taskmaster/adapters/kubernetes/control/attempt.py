@@ -101,6 +101,7 @@ class AttemptSteps:
         Raises:
             StepFailedError: It will not run, or ``has_started`` and is gone.
         """
+        self._drop_logs(name)
         step, is_old = self.steps.get(name), True
         if step is None and self._in_pod(name):
             step = self._start_in_pod(name, report_reason, has_started=has_started)
@@ -118,6 +119,15 @@ class AttemptSteps:
             else report_reason
         )
         return step
+
+    def _drop_logs(self, next_step: str) -> None:
+        """Drop the logs of the steps before: an attempt may have a thousand.
+
+        Nobody asks for their output any more, as a rule.
+        """
+        for step in list(self.steps.values()):
+            if step.name != next_step:
+                step.drop_log()
 
     def _checking_inspections(self, report_reason: ReportReason) -> ReportReason:
         """Return a callback that also ends a filer's wait if an inspection failed.

@@ -209,6 +209,11 @@ class Step:
             return self._log.final(pod, judged.logged)
         return self._log.current(pod)
 
+    def drop_log(self) -> None:
+        """Keep nothing of its log, if it has ended."""
+        if self._end is not None:
+            self._log.drop()
+
     def close(self) -> None:
         """Stop observing: it continues to run."""
         self._closed.set()

@@ -57,6 +57,13 @@ class StepLog:
                     return replace(log.current(), unread=str(error))
                 self._closed.wait(RETRY_INTERVAL.total_seconds())
 
+    def drop(self) -> None:
+        """Keep nothing that was read: who asks for it has it read again."""
+        with self._lock:
+            log, self._log = self._log, None
+        if log is not None:
+            log.close()
+
     def close(self) -> None:
         """Stop following and waiting."""
         self._closed.set()
