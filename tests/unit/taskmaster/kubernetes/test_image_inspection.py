@@ -13,6 +13,7 @@ from tesk_kubernetes.api import JOBS, PODS, JsonObject
 from tesk_kubernetes.pods import image_digest
 from tesk_kubernetes.templates import main_container
 from tesk_model.names import Attempt
+from tesk_model.reasons import ReasonCode
 from tesk_model.task import TaskId
 from tesk_taskmaster.adapters.kubernetes.manifests.inspection_job import parse_occupied
 from tesk_taskmaster.ports import StepFailedError
@@ -198,8 +199,11 @@ def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
     harness.pod("p0")
     harness.api.quotas[PODS, "tasks"] = 1  # which the pod of the inspection has
 
-    with pytest.raises(StepFailedError, match="image ubuntu:1 cannot be pulled"):
+    with pytest.raises(
+        StepFailedError, match="image ubuntu:1 cannot be pulled"
+    ) as caught:
         harness.start("in")
+    assert caught.value.code is ReasonCode.IMAGE_PULL_FAILED
 
 
 def test_an_answer_that_is_gone_is_no_answer(harness: ClusterHarness) -> None:

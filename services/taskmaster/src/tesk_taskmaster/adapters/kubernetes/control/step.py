@@ -130,7 +130,7 @@ class Step:
         """Raise StepFailedError if it has failed for good."""
         judged = self.observe()
         if isinstance(judged, Ended) and judged.result.error and not judged.result.lost:
-            raise StepFailedError(judged.result.error)
+            raise failure_of(judged.result)
 
     def wait(self, timeout: timedelta) -> StepResult | None:
         """Wait for its end; None if it has not ended within ``timeout``."""
