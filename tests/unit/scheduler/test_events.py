@@ -228,6 +228,26 @@ def test_lines_of_system_logs(
     assert applied(record, happening).lines == want
 
 
+def test_what_a_later_executor_waited_for_is_forgotten_when_it_starts() -> None:
+    waits = applied(RUNS, ReasonChanged(PULLING)).record
+
+    assert applied(waits, ExecutorStarted(1)).record.reason == NO_REASON
+    assert applied(waits, ExecutorOutput(0, "a", "")).record.reason == PULLING
+
+
+TOO_LONG = Reason(ReasonCode.RUN_TIME_EXCEEDED, "ran for too long")
+STOPPED = RUNS.replaced(reason=TOO_LONG, stop=TOO_LONG)
+
+
+@pytest.mark.parametrize("record", [CANCELING, STOPPED], ids=["cancel", "stop"])
+def test_an_executor_that_starts_hides_no_order_to_end(record: TaskRecord) -> None:
+    assert record.reason.text
+
+    started = applied(record, ExecutorStarted(1)).record
+
+    assert started.reason == record.reason
+
+
 def test_the_end_is_timed_and_what_it_waited_for_is_forgotten() -> None:
     record = RUNS.replaced(reason=PULLING)
 

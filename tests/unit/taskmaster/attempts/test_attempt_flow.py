@@ -30,6 +30,7 @@ from tesk_model.events import (
     Released,
     TaskEvent,
 )
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Task
 from tesk_taskmaster.domain.termination import StepResult
 
@@ -212,6 +213,19 @@ def test_a_wait_is_reported_once_as_a_reason(
 
     reasons = [what.reason.text for what in told if isinstance(what, ReasonChanged)]
     assert reasons == ["pulling image", "starting"]
+
+
+def test_a_reason_is_reported_again_for_the_executor_after_one_that_started(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.says |= {"x0": ["no connection"], "x1": ["no connection"]}
+
+    told = harness.finish(assignment(commands("true", "true")))
+
+    x0, x1 = (told.index(ExecutorStarted(index)) for index in (0, 1))
+    waits = ReasonChanged(Reason(ReasonCode.STEP_STARTING, "no connection"))
+    assert waits in told[:x0]
+    assert waits in told[x0:x1]
 
 
 def test_a_transfer_is_reported_again_after_its_start_waited(

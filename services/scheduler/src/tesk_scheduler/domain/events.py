@@ -8,6 +8,7 @@ A pure function from (record, event) to an ``Effect``. Rules:
 - A final state stays. The end of a task that is being canceled is CANCELED,
   however the attempt ended.
 - An executor that ended has started.
+- What an executor waited for is forgotten when it starts.
 - A lost attempt is followed by another, as the rules of retries say; its logs are
   deleted and two lines stay. So is one whose executor failed, if the task asks for it.
 - An attempt that the leader stops ends the task with the reason for that, unless it
@@ -140,7 +141,7 @@ def _apply_current(  # noqa: PLR0911 - one for each kind of event
             return _applied(record, metadata=entries)
         case ExecutorStarted(index):
             change = ExecutorLogChange(index=index, started_at=event.time)
-            return _applied(_started(record, by), executor=change)
+            return _applied(_executor_started(record, by), executor=change)
         case ExecutorOutput(index, stdout, stderr):
             change = ExecutorLogChange(
                 index=index,
@@ -187,6 +188,13 @@ def _started(record: TaskRecord, by: Reporter) -> TaskRecord:
     runs = with_state(record, TaskState.RUNNING, by.now)
     runs = with_reason(runs, NO_REASON, by.now)
     return with_due(runs.replaced(running_since=by.now), by.rules.times)
+
+
+def _executor_started(record: TaskRecord, by: Reporter) -> TaskRecord:
+    record = _started(record, by)
+    if record.state is not TaskState.RUNNING or record.stop.code:
+        return record  # its reason is that it is to end
+    return with_reason(record, NO_REASON, by.now)
 
 
 def _finish(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from tesk_model.events import EventPayload, ReasonChanged
+from tesk_model.events import EventPayload, ExecutorStarted, ReasonChanged
 from tesk_model.names import Attempt
 from tesk_model.reasons import NO_REASON, Reason
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
@@ -41,6 +41,8 @@ class AttemptReporter:
 
     def report(self, *payloads: EventPayload) -> None:
         """Report what was buffered, and then this; returns at once."""
+        if any(isinstance(each, ExecutorStarted) for each in payloads):
+            self._last_reason = NO_REASON  # the scheduler forgets it then, too
         buffered, self._buffered = self._buffered, []
         self.reporter.report(self.attempt, *buffered, *payloads)
 
