@@ -9,7 +9,14 @@ from fakes.kubernetes_cluster import image_id
 from fakes.taskmaster_cluster_runtimes import Programs
 from fakes.taskmaster_reports import make_report
 from taskmasters.attempts import ATTEMPT, NAME, ClusterHarness
-from tesk_kubernetes.api import JOBS, PODS, JsonObject
+from tesk_kubernetes.api import (
+    JOBS,
+    PODS,
+    EventType,
+    JsonObject,
+    Resource,
+    WatchEvent,
+)
 from tesk_kubernetes.pods import image_digest
 from tesk_kubernetes.templates import main_container
 from tesk_model.names import Attempt
@@ -25,6 +32,18 @@ def inspect(harness: ClusterHarness, index: int = 0) -> Collection[str]:
     return harness.runtime.inspect_image(
         harness.plan, index, ASKED, harness.report_reason
     )
+
+
+def names_of_new_jobs(harness: ClusterHarness) -> list[str]:
+    """Return a list that grows with each Job that is created."""
+    names: list[str] = []
+
+    def note(resource: Resource, event: WatchEvent) -> None:
+        if resource == JOBS and event.type is EventType.ADDED:
+            names.append(event.object["metadata"]["name"])
+
+    harness.api.listeners.append(note)
+    return names
 
 
 def test_an_image_is_inspected_by_the_launcher_alone(harness: ClusterHarness) -> None:
@@ -206,13 +225,41 @@ def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
     assert caught.value.code is ReasonCode.IMAGE_PULL_FAILED
 
 
-def test_an_answer_that_is_gone_is_no_answer(harness: ClusterHarness) -> None:
+def test_an_answer_that_goes_while_an_executor_runs_costs_an_inspection_alone(
+    harness: ClusterHarness,
+) -> None:
+    Programs(harness.api, harness.cluster).occupied.add("/app")
+    harness.prepare()
+    made = names_of_new_jobs(harness)
+    harness.runtime.begin_inspection(harness.plan, {1: ASKED}, harness.report_reason)
+    harness.start("x0")
+    harness.cluster.remove(harness.pod("p1"))
+    assert harness.result("x0").exit_code == 0
+
+    assert list(inspect(harness, 1)) == ["/app"]
+    assert made == [f"{NAME}-p1", f"{NAME}-x0", f"{NAME}-p1"]
+
+
+def test_an_answer_that_is_gone_each_time_loses_the_attempt(
+    harness: ClusterHarness,
+) -> None:
     harness.let_pods(lambda pod: harness.cluster.finish(pod, report=make_report(0)))
     harness.prepare()
+    made = names_of_new_jobs(harness)
 
     with pytest.raises(StepFailedError, match="was not read") as caught:
         inspect(harness)
     assert caught.value.lost
+    assert made == [f"{NAME}-p0"] * 4
+
+
+def test_the_digest_of_an_image_needs_no_answer(harness: ClusterHarness) -> None:
+    harness.let_pods(lambda pod: harness.cluster.finish(pod, report=make_report(0)))
+    harness.prepare()
+    made = names_of_new_jobs(harness)
+
+    assert digest(harness, *ASKED)
+    assert made == [f"{NAME}-p0"]
 
 
 def test_a_failed_inspection_says_why(harness: ClusterHarness) -> None:

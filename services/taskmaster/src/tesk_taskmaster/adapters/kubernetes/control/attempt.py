@@ -89,6 +89,7 @@ class AttemptSteps:
         *,
         has_started: bool = False,
         directories: Sequence[str] = (),
+        again: bool = False,
     ) -> Step:
         """Return a step when its container runs or has ended.
 
@@ -97,6 +98,7 @@ class AttemptSteps:
             report_reason: See ``Runtime``.
             has_started: The scheduler knows that it started.
             directories: To inspect, if it inspects an image.
+            again: Not as it ended before, if it may run twice.
 
         Raises:
             StepFailedError: It will not run, or ``has_started`` and is gone.
@@ -110,7 +112,7 @@ class AttemptSteps:
         if step is None:
             step, is_old = self._create(name, report_reason, directories)
         # A new step may have crashed, too: ``wait`` returns that.
-        if is_old and step.is_repeatable and step.has_crashed():
+        if is_old and step.is_repeatable and (again or step.has_crashed()):
             self.jobs.remove(step.objects, title_of(name), report_reason)
             step, _ = self._create(name, report_reason, directories)
         step.wait_running(

@@ -6,8 +6,9 @@ finds the Job reads the same result.
 
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from tesk_model.reasons import NO_REASON, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.attempt import AttemptSteps
@@ -66,8 +67,7 @@ class ImageInspector:
         if known is None:
             known = self._shared_result(attempt, index, directories, report_reason)
         if known is None:
-            known = self._inspect(attempt, index, directories, report_reason)
-            self._store(attempt, index, directories, known)
+            _, known = self._inspected(attempt, index, directories, report_reason)
         return known
 
     def image_digest(
@@ -86,10 +86,9 @@ class ImageInspector:
         """
         # Without any, the launcher would start a command.
         directories = directories or ("/",)
-        step, result = self._inspected(attempt, index, directories, report_reason)
-        occupied = parse_occupied(step.tails().stdout, directories)
-        if occupied is not None:
-            self._store(attempt, index, directories, occupied)
+        result, _ = self._inspected(
+            attempt, index, directories, report_reason, needs_answer=False
+        )
         return result.image_digest
 
     def _shared_result(
@@ -152,35 +151,32 @@ class ImageInspector:
                 attempt.begin_step(name, report_reason, directories)
         return is_first
 
-    def _inspect(
-        self,
-        attempt: AttemptSteps,
-        index: int,
-        directories: Sequence[str],
-        report_reason: ReportReason,
-    ) -> Collection[str]:
-        step, _ = self._inspected(attempt, index, directories, report_reason)
-        answer = parse_occupied(step.tails().stdout, directories)
-        if answer is None:
-            raise StepFailedError(
-                f"executors[{index}]: the result of inspecting its image was not read",
-                code=ReasonCode.STEP_VANISHED,
-                lost=True,
-            )
-        return answer
-
     def _inspected(
         self,
         attempt: AttemptSteps,
         index: int,
         directories: Sequence[str],
         report_reason: ReportReason,
-    ) -> tuple[Step, StepResult]:
-        """Run an inspection of this attempt, or adopt it, to its success."""
-        step, result = self._run(attempt, index, directories, report_reason)
+        *,
+        needs_answer: bool = True,
+    ) -> tuple[StepResult, Collection[str]]:
+        """Run an inspection of this attempt, or adopt it, to its success.
+
+        Returns:
+            Its result, and what it has found; nothing if that is not needed or read.
+        """
+        run = partial(
+            self._run,
+            attempt,
+            index,
+            directories,
+            report_reason,
+            needs_answer=needs_answer,
+        )
+        result, occupied = run(again=False)
         tries = 1
         while result.lost and tries < _MAX_TRIES:  # with its pod, nothing else is lost
-            step, result = self._run(attempt, index, directories, report_reason)
+            result, occupied = run(again=True)
             tries += 1
         if result.error:
             raise failure_of(result)
@@ -189,21 +185,37 @@ class ImageInspector:
                 f"executors[{index}]: its image cannot be inspected: "
                 f"{result.notice or result.exit_code}"
             )
-        return step, result
+        return result, occupied
 
-    @staticmethod
     def _run(
+        self,
         attempt: AttemptSteps,
         index: int,
         directories: Sequence[str],
         report_reason: ReportReason,
-    ) -> tuple[Step, StepResult]:
+        *,
+        needs_answer: bool,
+        again: bool,
+    ) -> tuple[StepResult, Collection[str]]:
+        """Run an inspection once; it is lost if its answer is needed and cannot be read."""
         step = attempt.start(
-            inspection_step(index), report_reason, directories=directories
+            inspection_step(index), report_reason, directories=directories, again=again
         )
         while (result := step.wait(RETRY_INTERVAL)) is None:
             report_reason(NO_REASON)
-        return step, result
+        if result.error or result.exit_code:
+            return result, ()
+        occupied = parse_occupied(step.tails().stdout, directories)
+        if occupied is not None:
+            self._store(attempt, index, directories, occupied)
+        elif needs_answer:
+            text = (
+                f"executors[{index}]: the result of inspecting its image was not read"
+            )
+            result = replace(
+                result, error=text, code=ReasonCode.STEP_VANISHED, lost=True
+            )
+        return result, occupied or ()
 
     def _cached_result(
         self, attempt: AttemptSteps, index: int, directories: Sequence[str]
