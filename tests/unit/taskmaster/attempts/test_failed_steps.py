@@ -53,6 +53,76 @@ def test_a_step_that_cannot_start_is_tried_again_for_outputs(
     assert outcome(told) == Finished(Outcome.COMPLETE)
 
 
+HELD_UP = [
+    ReasonCode.POD_REFUSED,
+    ReasonCode.CLUSTER_QUOTA_FULL,
+    ReasonCode.VOLUME_UNAVAILABLE,
+    ReasonCode.IMAGE_PULL_FAILED,
+    ReasonCode.CONTAINER_START_FAILED,
+]
+
+
+@pytest.mark.parametrize("code", HELD_UP)
+def test_outputs_are_tried_again_if_their_filer_cannot_begin(
+    harness: TaskmasterHarness, code: ReasonCode
+) -> None:
+    error = StepFailedError("it cannot begin", code=code)
+    harness.state.failures |= {"out": error, "out-1": error}
+
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    assert steps(harness) == ["x0", "out-2"]
+    assert outcome(told) == Finished(Outcome.COMPLETE)
+    waits = [what.reason for what in told if isinstance(what, ReasonChanged)]
+    assert [reason.text for reason in waits if reason.code is code] == [
+        "the outputs could not be uploaded yet (it cannot begin); try 2 of 3 in 0 s",
+        "the outputs could not be uploaded yet (it cannot begin); try 3 of 3 in 0 s",
+    ]
+    assert Notice("the outputs were uploaded at try 3") in told
+
+
+def test_outputs_are_tried_again_if_the_container_of_their_filer_fails_to_start(
+    harness: TaskmasterHarness,
+) -> None:
+    code = ReasonCode.CONTAINER_START_FAILED
+    harness.state.results["out"] = StepResult(
+        exit_code=255, error="no such file", code=code
+    )
+
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    assert steps(harness) == ["x0", "out", "out-1"]
+    assert outcome(told) == Finished(Outcome.COMPLETE)
+
+
+def test_outputs_whose_filer_never_begins_are_given_up(
+    harness: TaskmasterHarness,
+) -> None:
+    refused = ReasonCode.POD_REFUSED
+    error = StepFailedError("the cluster refuses it", code=refused)
+    harness.state.failures |= dict.fromkeys(("out", "out-1", "out-2"), error)
+
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    text = "the outputs could not be uploaded, tried 3 times: the cluster refuses it"
+    assert outcome(told) == Finished(Outcome.SYSTEM_ERROR, Reason(refused, text))
+
+
+@pytest.mark.parametrize(
+    "code", [ReasonCode.IMAGE_INVALID, ReasonCode.TASK_INVALID, ReasonCode.NONE]
+)
+def test_outputs_are_not_tried_again_after_what_cannot_pass(
+    harness: TaskmasterHarness, code: ReasonCode
+) -> None:
+    harness.state.failures["out"] = StepFailedError("it is invalid", code=code)
+
+    told = harness.finish(assignment(commands("true", outputs=OUTPUTS)))
+
+    assert steps(harness) == ["x0"]
+    want = Finished(Outcome.SYSTEM_ERROR, Reason(code, "it is invalid"))
+    assert outcome(told) == want
+
+
 def test_only_a_lost_volume_makes_the_command_run_again(
     harness: TaskmasterHarness,
 ) -> None:

@@ -16,10 +16,12 @@ from taskmasters.running import (
     outcome,
     steps,
 )
-from tesk_model.events import Metadata, Notice, Outcome
+from tesk_model.events import Finished, Metadata, Notice, Outcome
+from tesk_model.reasons import Reason, ReasonCode
 from tesk_model.task import Input, Task
 from tesk_taskmaster.domain.layouts import Layout, LayoutChoice, Order
 from tesk_taskmaster.domain.termination import StepResult
+from tesk_taskmaster.ports import StepFailedError
 
 POD = LayoutChoice(layout=Layout.POD, order=Order.TOGETHER, why="as the task asks")
 
@@ -40,6 +42,19 @@ def test_the_layout_is_told(harness: TaskmasterHarness) -> None:
     assert Metadata({"layout": "pod, together"}) in told
     assert outcome(told).outcome is Outcome.COMPLETE
     assert steps(harness) == ["in", "x0", "x1", "out"]
+
+
+def test_outputs_that_cannot_begin_are_not_tried_again(
+    harness: TaskmasterHarness,
+) -> None:
+    code = ReasonCode.CONTAINER_START_FAILED
+    harness.state.failures["out"] = StepFailedError("no such file", code=code)
+
+    told = harness.finish(assignment(task()))
+
+    want = Finished(Outcome.SYSTEM_ERROR, Reason(code, "no such file"))
+    assert outcome(told) == want
+    assert steps(harness) == ["in", "x0", "x1"]
 
 
 def test_nothing_is_told_where_nothing_is_chosen(harness: TaskmasterHarness) -> None:

@@ -8,7 +8,14 @@ import pytest
 
 from fakes.taskmaster_cluster_runtimes import Programs
 from fakes.taskmaster_reports import make_report
-from taskmasters.attempts import ATTEMPT, NOTHING, SOON, CanceledError, ClusterHarness
+from taskmasters.attempts import (
+    ATTEMPT,
+    NAME,
+    NOTHING,
+    SOON,
+    CanceledError,
+    ClusterHarness,
+)
 from tesk_kubernetes.api import (
     JOBS,
     PODS,
@@ -31,6 +38,28 @@ def test_an_image_that_is_missing_fails_and_cannot_start_later(
     with pytest.raises(StepFailedError, match=r"executors\[0\]: image ubuntu:1 cannot"):
         harness.start()
     assert harness.api.all(JOBS) == harness.api.all(PODS) == []
+
+
+def test_what_has_failed_cannot_start_later_though_the_api_server_was_away(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(shares=True)
+    harness.let_pods(harness.cluster.fail_pull)
+    harness.prepare()
+    away = ApiUnavailableError("connection refused")
+    harness.api.fail_next("delete", JOBS, away)
+
+    with pytest.raises(StepFailedError, match="cannot be pulled"):
+        harness.start("out")
+    assert harness.api.all(JOBS) == []
+    assert "waiting for the Kubernetes API: connection refused" in (
+        harness.report_reason.reasons
+    )
+    harness.let_pods(harness.cluster.start)
+    harness.start("out-1")
+    assert [job["metadata"]["name"] for job in harness.api.all(JOBS)] == [
+        f"{NAME}-out-1"
+    ]
 
 
 def test_a_pull_is_reported_while_it_is_waited_for(harness: ClusterHarness) -> None:

@@ -1,7 +1,8 @@
 """Runs the steps in which a filer downloads inputs or uploads outputs.
 
 A filer that dies is started again. If inputs fail to arrive, the attempt is lost;
-a failed upload is tried again in the same attempt, since the results exist.
+a failed upload is tried again in the same attempt, since the results exist. So is one
+whose filer cannot begin.
 
 Not so if all steps lie in one pod, whose volume ends with it: there, the filer
 itself tries again, its launcher starts it again, and what then ends without a result
@@ -32,11 +33,15 @@ from tesk_taskmaster.domain.step_names import (
 )
 from tesk_taskmaster.domain.termination import StepResult
 from tesk_taskmaster.domain.transfer_result import TransferResult, transfer_result
-from tesk_taskmaster.ports import Clock, Runtime, StepFailedError
+from tesk_taskmaster.ports import Clock, Runtime, StepFailedError, failure_of
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
 
 _MAX_FILER_STARTS = 4
+# Whatever else keeps a filer from its start may pass.
+_LASTING = frozenset(
+    {ReasonCode.NONE, ReasonCode.IMAGE_INVALID, ReasonCode.TASK_INVALID}
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -137,7 +142,8 @@ class TransferSteps:
         try:
             return self._transfer(plan, outputs_step(tried))
         except StepFailedError as error:
-            if error.volume_lost or not error.lost:
+            lasts = not error.lost and error.code in _LASTING
+            if error.volume_lost or lasts:
                 raise
             return error.reason
 
@@ -153,8 +159,7 @@ class TransferSteps:
             result = self.run_step(plan, step, reason)
             self.control.checkpoint()
             if result.error and not (result.lost and self.are_repeatable):
-                ended = Outcome.LOST if result.lost else Outcome.SYSTEM_ERROR
-                raise AttemptEndedError(ended, Reason(result.code, result.error))
+                raise failure_of(result)
             outcome = (
                 TransferResult.CRASHED
                 if result.error

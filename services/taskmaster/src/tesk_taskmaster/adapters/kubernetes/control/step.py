@@ -154,7 +154,7 @@ class Step:
         """Return when its container runs or has ended.
 
         Raises:
-            StepFailedError: It will not run.
+            StepFailedError: It will not run, and its Job is deleted.
         """
         while True:
             version = self._cached.version
@@ -167,7 +167,8 @@ class Step:
                 if not result.error or (result.lost and self.is_repeatable):
                     return  # ``wait`` returns it, and it is started again
                 if not judged.has_run:
-                    self.objects.delete_job()
+                    # Also if the API server is away: another may start in its place.
+                    self._cluster.calls.call(self._delete_job, report_reason)
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
@@ -283,17 +284,23 @@ class Step:
     def _informer_problem(self) -> str:
         return self._cluster.informers.problem(self.objects.namespace)
 
+    def _delete_job(self) -> None:
+        """Delete the Job.
+
+        Raises:
+            KubernetesError: It is not deleted.
+        """
+        objects = self.objects
+        self._cluster.api.delete(
+            JOBS, objects.namespace, objects.job_name, uid=objects.job_uid
+        )
+
     def _request_stop(self, grace: timedelta) -> bool:
         """Delete the pod, or the Job before it has one; tell whether that worked."""
         api, pod = self._cluster.api, self.objects.pod()
         try:
             if pod is None:
-                api.delete(
-                    JOBS,
-                    self.objects.namespace,
-                    self.objects.job_name,
-                    uid=self.objects.job_uid,
-                )
+                self._delete_job()
             elif not pod.is_gone:
                 if not direction_of(self.name):
                     # Its further output is deleted with its pod.
