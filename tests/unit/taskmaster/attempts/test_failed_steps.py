@@ -2,6 +2,7 @@
 
 import pytest
 
+from fakes.taskmaster_runtime import Step
 from taskmasters.running import (
     ATTEMPT,
     OUTPUTS,
@@ -222,6 +223,55 @@ def test_a_lack_of_memory_has_a_code_of_its_own(harness: TaskmasterHarness) -> N
 
 
 SHORT = StepResult(exit_code=137, code=ReasonCode.OUT_OF_MEMORY)
+
+
+# What is left of an executor that has ended, and what its task ends with.
+LEFT = {
+    "its result": (SHORT, ReasonCode.OUT_OF_MEMORY),
+    "nothing": (None, ReasonCode.EXECUTOR_FAILED),
+    "a pod that has lost its result": (
+        StepResult(exit_code=255, error="gone", lost=True),
+        ReasonCode.EXECUTOR_FAILED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("left", "want"), LEFT.values(), ids=LEFT)
+def test_a_successor_knows_of_a_lack_of_memory_what_is_left_to_know(
+    harness: TaskmasterHarness, left: StepResult | None, want: ReasonCode
+) -> None:
+    harness.state.steps[ATTEMPT] = {} if left is None else {"x0": Step(left)}
+    killed = assignment(
+        commands("true", outputs=OUTPUTS),
+        last_sequence=3,
+        started_executors=frozenset({0}),
+        finished_executors={0: 137},
+    )
+
+    told = harness.finish(killed)
+
+    assert steps(harness) == ["out"]
+    assert outcome(told) == Finished(
+        Outcome.EXECUTOR_ERROR, Reason(want, "executors[0] ended with exit code 137")
+    )
+
+
+def test_a_successor_uploads_nothing_of_a_lack_of_memory_that_is_repeated(
+    harness: TaskmasterHarness,
+) -> None:
+    harness.state.steps[ATTEMPT] = {"x0": Step(SHORT)}
+
+    harness.finish(
+        assignment(
+            commands("true", outputs=OUTPUTS),
+            last_sequence=3,
+            started_executors=frozenset({0}),
+            finished_executors={0: 137},
+            repeated=BY_MEMORY,
+        )
+    )
+
+    assert steps(harness) == []
 
 
 FAILED = StepResult(exit_code=7)

@@ -34,6 +34,7 @@ from tesk_taskmaster.ports import Clock, Runtime, Tails
 from tesk_taskmaster.usecases.attempt_control import AttemptControl
 from tesk_taskmaster.usecases.attempt_reporter import AttemptReporter
 from tesk_taskmaster.usecases.candidate_check import CandidateCheck
+from tesk_taskmaster.usecases.finished_executors import cause_of_end
 from tesk_taskmaster.usecases.plan_fitting import (
     FitMounts,
     FittedPlan,
@@ -170,11 +171,7 @@ class AttemptSteps:
     def _run_executors(self, plan: Plan, fit_mounts: FitMounts) -> _Failure | None:
         """Run the executors that have not run; return how the task fails, if it does."""
         for step in plan.executors:
-            code = self.assignment.finished_executors.get(step.index)
-            cause = ReasonCode.NONE
-            if code is None:
-                result = self._run_executor(fit_mounts(plan, step.index), step)
-                code, cause = result.exit_code, result.code
+            code, cause = self._end_of_executor(plan, step, fit_mounts)
             if code and not step.executor.ignore_error:
                 text = f"executors[{step.index}] ended with exit code {code}"
                 reason = Reason(cause or ReasonCode.EXECUTOR_FAILED, text)
@@ -183,6 +180,21 @@ class AttemptSteps:
                     is_repeated=self.assignment.repeated.has(code, cause),
                 )
         return None
+
+    def _end_of_executor(
+        self, plan: Plan, step: ExecutorStep, fit_mounts: FitMounts
+    ) -> tuple[int, ReasonCode]:
+        """Run an executor if it has not run; return its exit code, and why it failed."""
+        code = self.assignment.finished_executors.get(step.index)
+        if code is None:
+            result = self._run_executor(fit_mounts(plan, step.index), step)
+            return result.exit_code, result.code
+        if not code or step.executor.ignore_error:
+            return code, ReasonCode.NONE
+        report_reason = self.attempt_reporter.report_reason
+        return code, cause_of_end(
+            plan, step.name, runtime=self.runtime, report_reason=report_reason
+        )
 
     def _run_executor(self, plan: Plan, step: ExecutorStep) -> StepResult:
         def started_and_waited(name: str) -> StepResult:
