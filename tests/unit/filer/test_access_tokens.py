@@ -128,6 +128,37 @@ class Threads:
             return list(pool.map(ask, range(self.COUNT)))
 
 
+class Overtaken:
+    """A lock in which who comes first waits until another has asked twice."""
+
+    def __init__(self) -> None:
+        self.turns = OneAtATime(self)
+        self.told: list[str] = []
+        self._is_first = True
+
+    def __enter__(self) -> None:
+        if not self._is_first:
+            return
+        self._is_first = False
+        with pytest.raises(StorageError):
+            self.turns.ask(self.fail)
+        self.told.append(self.turns.ask(lambda: "token"))
+
+    def __exit__(self, *_of_error: object) -> None:
+        """Nothing is held."""
+
+    @staticmethod
+    def fail() -> str:
+        raise StorageError("refused")
+
+
+def test_a_failure_is_over_when_somebody_has_succeeded() -> None:
+    overtaken = Overtaken()
+
+    assert overtaken.turns.ask(lambda: "token") == "token"
+    assert overtaken.told == ["token"]
+
+
 def test_who_waits_for_a_question_shares_its_failure() -> None:
     threads = Threads()
     asked: list[str] = []

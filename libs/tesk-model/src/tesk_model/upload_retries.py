@@ -3,7 +3,7 @@
 Inputs that fail to arrive cost only time, so a new attempt may fetch them.
 Outputs are the result of a computation: their upload is tried again in the same
 attempt. The taskmaster does that, each try as a step of its own name, so that a
-successor can count them; in a pod that runs all steps only the filer can, since
+successor can count those that began; in a pod that runs all steps only the filer can, since
 nobody else sees the volume.
 """
 

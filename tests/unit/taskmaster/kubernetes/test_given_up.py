@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
+from fakes.kubernetes_faults import no_right
 from taskmasters.clusters import HandClock, make_cluster
 from taskmasters.pods import BEGUN, EXECUTOR, happened, seen, waits
 from tesk_kubernetes.api import (
@@ -13,7 +14,6 @@ from tesk_kubernetes.api import (
     PODS,
     ApiUnavailableError,
     JsonObject,
-    KubernetesError,
     RefusedError,
 )
 from tesk_model.reasons import ReasonCode
@@ -113,9 +113,21 @@ def test_while_the_cluster_does_not_say_why_nothing_is_given_up(scene: Scene) ->
         assert judged.reason.text == "waiting for the Kubernetes API: busy"
 
 
-def test_what_may_not_be_read_is_not_waited_for(scene: Scene) -> None:
-    error: KubernetesError = RefusedError("forbidden")
-    scene.api.fail_next("list", EVENTS, error, times=100)
+def test_what_may_not_be_read_is_waited_for_until_that_is_certain(
+    scene: Scene,
+) -> None:
+    scene.api.fail_next("list", EVENTS, no_right("list", EVENTS), times=100)
+    scene.clock.pass_by(minutes=6)
+
+    judged = scene.step.observe()
+    assert isinstance(judged, Waiting)
+    assert judged.reason.code == ReasonCode.API_SERVER_UNREACHABLE
+    scene.clock.pass_by(minutes=1)
+    assert isinstance(scene.step.observe(), Ended)
+
+
+def test_what_the_cluster_refuses_to_tell_is_not_waited_for(scene: Scene) -> None:
+    scene.api.fail_next("list", EVENTS, RefusedError("no such field"), times=100)
     scene.clock.pass_by(minutes=6)
 
     assert isinstance(scene.step.observe(), Ended)

@@ -225,6 +225,28 @@ def test_an_image_that_cannot_be_had_ends_the_wait_for_the_inputs(
     assert caught.value.code is ReasonCode.IMAGE_PULL_FAILED
 
 
+def test_an_inspection_that_nobody_waits_for_does_not_end_the_outputs(
+    make_harness: Callable[..., ClusterHarness],
+) -> None:
+    harness = make_harness(shares=True)
+    programs = Programs(harness.api, harness.cluster)
+
+    def run_all_but_the_inspection(pod: JsonObject) -> None:
+        if "-p0" in pod["metadata"]["name"]:
+            harness.cluster.fail_pull(pod)
+        else:
+            programs.run(pod)
+
+    harness.let_pods(run_all_but_the_inspection)
+    harness.prepare()
+    harness.runtime.begin_inspection(harness.plan, {0: ASKED}, harness.report_reason)
+    harness.pod("p0")
+
+    harness.start("out")
+
+    assert harness.result("out").exit_code == 0
+
+
 def test_an_answer_that_goes_while_an_executor_runs_costs_an_inspection_alone(
     harness: ClusterHarness,
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from fakes.kubernetes_api import FakeKubernetesApi
 from fakes.kubernetes_cluster import FakeCluster
+from fakes.kubernetes_faults import no_right
 from fakes.scheduler_environment import FrozenClock
 from programs.waiting import eventually
 from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
@@ -56,6 +57,7 @@ class Pod:
             ),
             log_fields={},
             clock=clock or FrozenClock(),
+            refusal_timeout=timedelta(minutes=1),
         )
 
     def add_log(self, text: bytes) -> None:
@@ -114,6 +116,30 @@ def test_a_log_that_is_gone_is_not_an_empty_one() -> None:
     pod.api.vanish(PODS, "tasks", pod.name)
 
     assert pod.log.final(SOON) == Tails(b"", b"", f'pods "{pod.name}" not found')
+
+
+def test_an_api_server_that_knows_no_rights_yet_is_asked_again() -> None:
+    clock = FrozenClock()
+    pod = Pod(clock)
+    pod.add_log(b"one\n")
+    pod.end()
+    pod.api.fail_next("logs", PODS, no_right("get", PODS), times=2)
+
+    with pytest.raises(ApiUnavailableError):
+        pod.log.final(SOON)
+    clock.advance(timedelta(minutes=1))
+    assert "cannot get" in pod.log.final(SOON).unread
+    assert pod.log.final(SOON).stdout == b"one\n"
+
+
+def test_what_is_followed_goes_on_when_an_api_server_knows_the_rights() -> None:
+    pod = Pod()
+    pod.api.fail_next("logs", PODS, no_right("get", PODS))
+    pod.log.follow()
+    pod.add_log(b"one\n")
+
+    pod.wait_for(b"one\n")
+    pod.end()
 
 
 COMPLAINTS = (

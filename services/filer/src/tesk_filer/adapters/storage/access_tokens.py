@@ -126,10 +126,12 @@ class OneAtATime:
                     throttled=failure.throttled,
                 ) from failure
             try:
-                return question()
+                answer = question()
             except StorageError as error:
                 self._failure = error
                 raise
+            self._failure = None
+            return answer
 
 
 class Lateness:

@@ -26,6 +26,7 @@ from tesk_taskmaster.adapters.kubernetes.status.observations import Subject
 from tesk_taskmaster.domain.layouts import LayoutChoice
 from tesk_taskmaster.domain.plan import Plan
 from tesk_taskmaster.domain.step_names import (
+    INPUTS,
     direction_of,
     is_inspection_step,
     is_repeatable,
@@ -117,7 +118,7 @@ class AttemptSteps:
             step, _ = self._create(name, report_reason, directories)
         step.wait_running(
             self._checking_inspections(report_reason)
-            if direction_of(name)
+            if name == INPUTS
             else report_reason
         )
         return step
@@ -132,9 +133,10 @@ class AttemptSteps:
                 step.drop_log()
 
     def _checking_inspections(self, report_reason: ReportReason) -> ReportReason:
-        """Return a callback that also ends a filer's wait if an inspection failed.
+        """Return a callback that also ends the wait for inputs if an inspection failed.
 
         The pod of an inspection may use the room that a quota leaves for the filer.
+        Later steps have no need of one that nobody waits for any more.
         """
 
         def check(reason: Reason) -> None:

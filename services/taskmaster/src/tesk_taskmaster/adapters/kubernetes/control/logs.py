@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from tesk_kubernetes.api import (
     ApiUnavailableError,
+    ForbiddenError,
     KubernetesApi,
     KubernetesError,
     RefusedError,
@@ -23,6 +24,7 @@ from tesk_taskmaster.adapters.kubernetes.control.kubelet_errors import (
 from tesk_taskmaster.adapters.kubernetes.control.log_pieces import LogPieces
 from tesk_taskmaster.adapters.kubernetes.control.log_read import LogRead
 from tesk_taskmaster.adapters.kubernetes.control.marked_streams import MarkedStreams
+from tesk_taskmaster.adapters.kubernetes.control.missing_rights import MissingRight
 from tesk_taskmaster.adapters.stream_tails import StreamTails
 from tesk_taskmaster.domain.termination import LoggedBytes
 from tesk_taskmaster.ports import Clock, Tails
@@ -71,12 +73,23 @@ class PodLog:
         *,
         log_fields: Mapping[str, object],
         clock: Clock,
+        refusal_timeout: timedelta,
     ) -> None:
-        """Read the log of ``source``; nothing is opened yet."""
+        """Read the log of ``source``; nothing is opened yet.
+
+        Args:
+            api: Of the cluster.
+            source: Whose log.
+            log_fields: What names it in a line of a log.
+            clock: For limits.
+            refusal_timeout: See ``MissingRight``.
+        """
         self._log_fields = {**log_fields, "pod": source.pod}
         self._api = api
         self._source = source
         self._clock = clock
+        self._refusal_timeout = refusal_timeout
+        self._right = self._new_right()  # of who reads it all
         self._guard = threading.Lock()
         self._kept = StreamTails()
         self._follower: threading.Thread | None = None
@@ -122,6 +135,8 @@ class PodLog:
         try:
             read = self._read_flushed(logged)
         except RefusedError as error:
+            if isinstance(error, ForbiddenError) and not self._right.is_final():
+                raise ApiUnavailableError(str(error)) from error
             # The pod is gone, and its log with it.
             return self._incomplete(str(error))
         if followed is not None and followed.sizes.total > read.sizes.total:
@@ -199,14 +214,19 @@ class PodLog:
 
     def _follow(self) -> None:
         """Follow to the end; reopen a stream that is cut."""
+        right = self._new_right()
         try:
             while not self._closed.is_set():
                 try:
                     self._follow_once()
                 except ApiUnavailableError:
-                    self._closed.wait(_REOPEN_SECONDS)
+                    right.restart()
+                except ForbiddenError:
+                    if right.is_final():
+                        raise
                 else:
                     return
+                self._closed.wait(_REOPEN_SECONDS)
         except KubernetesError as error:
             # The pod is deleted; nothing more can be read.
             extra = {**self._log_fields, "cause": str(error)}
@@ -240,6 +260,9 @@ class PodLog:
                 # With more lines it may have begun too late for one of the streams.
                 is_from_start = streams.lines < _FIRST_LINES
                 self._followed = self._result(kept, is_from_start=is_from_start)
+
+    def _new_right(self) -> MissingRight:
+        return MissingRight(self._clock, self._refusal_timeout)
 
     def _result(self, kept: StreamTails, *, is_from_start: bool) -> LogRead:
         error = cut_kubelet_error(kept)

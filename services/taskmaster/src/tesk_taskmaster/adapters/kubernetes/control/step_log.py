@@ -87,5 +87,6 @@ class StepLog:
                     ),
                     log_fields=self._objects.log_fields,
                     clock=self._cluster.clock,
+                    refusal_timeout=self._cluster.settings.refusal_timeout,
                 )
             return self._log

@@ -17,6 +17,7 @@ from tesk_kubernetes.api import (
     VOLUME_CLAIMS,
     WORKLOADS,
     ApiUnavailableError,
+    ForbiddenError,
     JsonObject,
     KubernetesError,
 )
@@ -28,6 +29,7 @@ from tesk_taskmaster.adapters.kubernetes.control.cache import (
     pruned,
 )
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
+from tesk_taskmaster.adapters.kubernetes.control.missing_rights import MissingRight
 from tesk_taskmaster.adapters.kubernetes.status.events import KEPT, with_expired
 from tesk_taskmaster.adapters.kubernetes.status.observations import Snapshot, Subject
 from tesk_taskmaster.adapters.kubernetes.status.pods import has_ended
@@ -96,6 +98,7 @@ class StepObjects:
         self._started = cluster.clock.monotonic()
         self._events_since: datetime | None = None  # none were read
         self.results = QueryResults()
+        self._right = MissingRight(cluster.clock, cluster.settings.refusal_timeout)
         self._queries = 0
         self._queried_at = self._started
 
@@ -164,10 +167,13 @@ class StepObjects:
         try:
             self._query()
         except ApiUnavailableError as error:
+            self._right.restart()
             _logger.warning("step not queried", extra=self._extra(error))
             return str(error)
-        except KubernetesError as error:  # it may not be read, which does not pass
+        except KubernetesError as error:
             _logger.warning("step not queried", extra=self._extra(error))
+            may_pass = isinstance(error, ForbiddenError) and not self._right.is_final()
+            return str(error) if may_pass else ""
         return ""
 
     def _query(self) -> None:
