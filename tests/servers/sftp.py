@@ -74,6 +74,7 @@ class SftpKind:
         guards: Names of files whose attributes it does not tell.
         passwords: Passwords are accepted.
         sftp: SFTP is offered.
+        mute: The request for SFTP is never answered.
     """
 
     replaces: bool = True
@@ -86,6 +87,7 @@ class SftpKind:
     guards: frozenset[bytes] = frozenset()
     passwords: bool = True
     sftp: bool = True
+    mute: bool = False
 
 
 @contextmanager
@@ -134,8 +136,10 @@ class _Served:
             0,
             server_host_keys=[host_key],
             server_factory=lambda: _Login(self),
-            sftp_factory=(lambda channel: _Files(channel, self)) if kind.sftp else None,
-            process_factory=lambda process: process.exit(0),
+            sftp_factory=(lambda channel: _Files(channel, self))
+            if kind.sftp and not kind.mute
+            else None,
+            process_factory=None if kind.mute else lambda process: process.exit(0),
             login_timeout=10,
         )
 
@@ -171,6 +175,9 @@ class _Login(asyncssh.SSHServer):
         if self._counted:
             self._served.state.opened -= 1
 
+    def session_requested(self) -> asyncssh.SSHServerSession[str]:
+        return _Mute()  # asked for only where nothing else serves sessions
+
     def begin_auth(self, username: str) -> bool:
         self._served.state.tries.append(username)
         return True
@@ -192,6 +199,13 @@ class _Login(asyncssh.SSHServer):
         if fits:
             self._served.state.logins.append(username)
         return fits
+
+
+class _Mute(asyncssh.SSHServerSession[str]):
+    def subsystem_requested(self, subsystem: str) -> bool:
+        del subsystem
+        # What takes this for a result that comes later has no type for it.
+        return None  # type: ignore[return-value]
 
 
 class _Files(asyncssh.SFTPServer):

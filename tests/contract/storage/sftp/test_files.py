@@ -148,6 +148,21 @@ def test_a_server_that_stalls_is_given_up(folder: Path, serve: Serve) -> None:
     assert caught.value.transient
 
 
+def test_a_server_that_never_starts_sftp_is_given_up_by_each_thread(
+    serve: Serve,
+) -> None:
+    def message(name: str) -> str:
+        with pytest.raises(StorageError) as caught:
+            place.stat(place.at(name))
+        assert caught.value.transient
+        return caught.value.message
+
+    with ThreadPoolExecutor(3) as threads, serve(SftpKind(mute=True), SHORT) as place:
+        messages = list(threads.map(message, "abc", timeout=20))
+
+    assert messages == ["no answer in time"] * 3
+
+
 def test_a_server_that_takes_few_connections_serves_many_threads(
     folder: Path,
 ) -> None:

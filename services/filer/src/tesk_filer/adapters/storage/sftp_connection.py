@@ -29,7 +29,11 @@ from tesk_filer.adapters.storage.sftp_protocol import (
     names_of,
 )
 from tesk_filer.adapters.storage.sftp_session import SftpSession
-from tesk_filer.adapters.storage.sftp_transport import ChunkPipe, ReadAheadSocket
+from tesk_filer.adapters.storage.sftp_transport import (
+    ChunkPipe,
+    LimitedEvent,
+    ReadAheadSocket,
+)
 from tesk_filer.adapters.storage.ssh_keys import read_private_key
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Credential, Login, PrivateKey, with_login_of
@@ -191,6 +195,7 @@ class SftpConnections:
         channel.in_buffer = ChunkPipe()
         stall = self._timeouts.stall.total_seconds()
         channel.settimeout(stall)
+        channel.event = LimitedEvent(stall)
         try:
             channel.invoke_subsystem("sftp")
             return SftpConnection(transport, SftpSession(channel, stall=stall))

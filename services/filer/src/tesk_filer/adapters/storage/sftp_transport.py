@@ -1,4 +1,4 @@
-"""How bytes pass from a socket to SFTP: by paramiko alone each is copied a dozen times.
+"""What replaces parts of paramiko, which copies each byte a dozen times and may wait for ever.
 
 A large file is limited by copies, and by how often two threads hand something over.
 """
@@ -30,6 +30,25 @@ class ReadAheadSocket(socket.socket):
             self._start, self._end = 0, self.recv_into(self._buffer)
         start, self._start = self._start, min(self._start + bufsize, self._end)
         return bytes(self._buffer[start : self._start])
+
+
+class LimitedEvent(threading.Event):
+    """The reply to a request of a channel, for which paramiko has no timeout."""
+
+    def __init__(self, seconds: float) -> None:
+        """Wait for at most ``seconds``."""
+        super().__init__()
+        self._seconds = seconds
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """See ``threading.Event``.
+
+        Raises:
+            TimeoutError: It was not set in time.
+        """
+        if not super().wait(self._seconds if timeout is None else timeout):
+            raise TimeoutError
+        return True
 
 
 class ChunkPipe(BufferedPipe):  # type: ignore[type-arg]  # not generic at run time
