@@ -11,10 +11,12 @@ import pytest
 
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place
 from servers.ftp import FtpFiles, FtpKind, ftp_server
+from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.adapters.storage.ftp import FtpStorage
 from tesk_filer.adapters.storage.ftp_connections import translated_errors
 from tesk_filer.ports import ChangedError, Source, Stat, StorageError
 from tesk_model.locations import parse_location
+from tesk_runtime.egress.policy import EgressPolicy
 
 
 @pytest.fixture
@@ -86,6 +88,34 @@ def test_a_login_serves_many_files(ftp: Place, server: FtpFiles) -> None:
         ftp.get(f"{ftp.url}/{number}")
 
     assert server.logins == ["anonymous"]
+
+
+class Watched(Egress):
+    """Keeps a handle of each connection."""
+
+    def __init__(self) -> None:
+        super().__init__(EgressPolicy(section="filer"))
+        self.opened: list[socket.socket] = []
+
+    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+        connection = super().connect(host, port, timeout)
+        self.opened.append(connection.dup())
+        return connection
+
+
+def test_a_connection_for_commands_is_not_idle_for_minutes_while_a_file_moves(
+    server: FtpFiles,
+) -> None:
+    egress = Watched()
+    storage = FtpStorage(TIMEOUTS, egress=egress)
+
+    Place(storage, server.url).put(server.url + "/a", b"x")
+
+    storage.close()
+    (connection,) = egress.opened
+    with connection:
+        assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 60
 
 
 def test_a_file_takes_the_commands_that_it_needs(ftp: Place, server: FtpFiles) -> None:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import urllib3
 
+from tesk_runtime.keepalive import keepalive_options
+
 # For a taskmaster with many attempts at once: their calls, their logs, and the watches
 # of each namespace. What is above is closed after its use.
 POOL_SIZE = 256
-# A log may be silent for a week; a dead connection is detected in a minute.
-_KEEP_ALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
 
 class CredentialsError(Exception):
@@ -40,12 +40,5 @@ class Connection:
 
 
 def socket_options() -> list[tuple[int, int, int]]:
-    """Return options that detect dead connections, where they exist."""
-    options = [
-        (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    ]
-    for name, value in _KEEP_ALIVE.items():
-        if hasattr(socket, name):
-            options.append((socket.IPPROTO_TCP, getattr(socket, name), value))
-    return options
+    """Return options for connections that may be silent for a week, as of a log."""
+    return [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), *keepalive_options()]

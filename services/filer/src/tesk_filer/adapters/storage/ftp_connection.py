@@ -19,6 +19,7 @@ from datetime import timedelta
 from tesk_filer.adapters.storage.documents import Deadline
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import StorageError
+from tesk_runtime.keepalive import keepalive_options
 
 BINARY = "TYPE I"
 IMPLICIT_PORT = 990
@@ -82,6 +83,8 @@ class FtpConnection(ftplib.FTP):
         self.host, self._connect_timeout = host, timeout.total_seconds()
         self.timeout = self._connect_timeout
         self.sock = egress.connect(host, port, self.timeout)
+        for option in keepalive_options():  # nothing is sent while a file moves
+            self.sock.setsockopt(*option)
         self.af = self.sock.family
         if self._tls and port == IMPLICIT_PORT:
             self._encrypt(self.sock, self._tls)
