@@ -24,6 +24,7 @@ with warnings.catch_warnings():
     _servers = import_module("pyftpdlib.servers")
     _ssl = import_module("OpenSSL.SSL")
 
+_COURTEOUS = frozenset({"220", "226", "250", "421", "530"})
 USER, PASSWORD = "ada", "p@ss/word"  # as it stands in a url: p%40ss%2Fword
 
 
@@ -67,6 +68,7 @@ class FtpKind:
         tls: When TLS is spoken.
         wants_reuse: Data connections must resume the session of the control connection.
         most: Connections at once; 0: any number.
+        is_latin: Names and replies are in Latin-1, and some replies beyond ASCII.
     """
 
     without: frozenset[str] = frozenset()
@@ -80,6 +82,7 @@ class FtpKind:
     tls: Literal["never", "asked", "first"] = "never"
     wants_reuse: bool = False
     most: int = 0
+    is_latin: bool = False
 
 
 @contextmanager
@@ -163,6 +166,7 @@ def _handler(
         "kind": kind,
         "dtp_handler": type("Data", tuple(data), {"state": state, "kind": kind}),
         "abstracted_fs": _Open if kind.is_open else _filesystems.AbstractedFS,
+        "encoding": "latin-1" if kind.is_latin else "utf-8",
         "proto_cmds": {
             name: made for name, made in known.items() if name not in kind.without
         },
@@ -244,6 +248,8 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
     def respond(self, resp: str, logfun: Any = None) -> None:
         if self.kind.cannot_open and resp.startswith("226"):
             resp = "226 Transfer done (but failed to open directory)."
+        if self.kind.is_latin and resp[:3] in _COURTEOUS:
+            resp += " Enchant\xe9"
         super().respond(resp, *([logfun] if logfun else []))
 
     def ftp_NLST(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib

@@ -2,6 +2,9 @@
 
 With TLS, control and data connections are both encrypted, or nothing is sent.
 
+What a server says is for people, in any encoding: bytes that are not UTF-8 are kept, since
+one reply names the directory after the login.
+
 Source:
     RFC 4217. Port 990 has TLS from the first byte on (IANA: ``ftps``); elsewhere the
     client asks for it (``AUTH TLS``).
@@ -19,11 +22,13 @@ from datetime import timedelta
 from tesk_filer.adapters.storage.documents import Deadline
 from tesk_filer.adapters.storage.egress import Egress
 from tesk_filer.ports import StorageError
+from tesk_model.locations import printable
 from tesk_runtime.keepalive import keepalive_options
 
 BINARY = "TYPE I"
 IMPLICIT_PORT = 990
 
+_BYTES = "surrogateescape"
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 _RECEIVE = 8192  # bytes
 _FRESH = 5.0  # seconds; servers close connections that are idle for minutes
@@ -110,12 +115,24 @@ class FtpConnection(ftplib.FTP):
         """Return the absolute path on the server for ``path`` of a url.
 
         Raises:
-            StorageError: FTP commands cannot contain it.
+            UnicodeError: It is not UTF-8. Some servers replace the bytes that are not,
+                so that several files would become one.
         """
-        if "\r" in path or "\n" in path:
-            raise StorageError("FTP takes no name with line ends; rename the file")
+        path.encode(self.encoding)
         whole = path if path.startswith("/") else f"{self.home}/{path}"
         return re.sub("/+", "/", whole).rstrip("/") or "/"
+
+    def putline(self, line: str) -> None:
+        """Send a command; ftplib refuses what is not UTF-8, such as a home may be.
+
+        Raises:
+            StorageError: It would be several lines.
+        """
+        if "\r" in line or "\n" in line:
+            raise StorageError("FTP takes no name with line ends; rename the file")
+        if self.sock is None:
+            raise EOFError
+        self.sock.sendall(f"{line}\r\n".encode(self.encoding, _BYTES))
 
     def getmultiline(self) -> str:
         """Read a reply of limited length in limited time; ftplib has no limits."""
@@ -142,7 +159,7 @@ class FtpConnection(ftplib.FTP):
             self._deadline.check()
         self._heard = time.monotonic()
         line, _, self._received = self._received.partition(b"\n")
-        return line.decode(self.encoding).removesuffix("\r")
+        return line.decode(self.encoding, _BYTES).removesuffix("\r")
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
@@ -177,7 +194,7 @@ class FtpConnection(ftplib.FTP):
             self.voidcmd("AUTH TLS")
         except ftplib.error_perm as error:
             message = (
-                f"the server offers no TLS there ({str(error)[:3]}); check scheme and "
+                f"the server offers no TLS there ({reply_code(error)}); check scheme and "
                 f"port: {IMPLICIT_PORT} is for TLS from the first byte on"
             )
             raise StorageError(message) from error
@@ -186,6 +203,11 @@ class FtpConnection(ftplib.FTP):
 
     def _encrypt(self, plain: socket.socket, tls: ssl.SSLContext) -> None:
         self.sock = tls.wrap_socket(plain, server_hostname=self.host)
+
+
+def reply_code(error: object) -> str:
+    """Return the three digits of a reply."""
+    return printable(str(error)[:3])
 
 
 class FtpTlsSocket(ssl.SSLSocket):

@@ -9,7 +9,11 @@ from functools import cached_property
 
 from tesk_filer.adapters.storage.connection_pool import ConnectionPool
 from tesk_filer.adapters.storage.egress import Egress
-from tesk_filer.adapters.storage.ftp_connection import FtpConnection, open_tls
+from tesk_filer.adapters.storage.ftp_connection import (
+    FtpConnection,
+    open_tls,
+    reply_code,
+)
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.storage_config import Timeouts
 from tesk_filer.domain.credentials import Login, with_login_of
@@ -142,15 +146,10 @@ def translated_errors() -> Iterator[None]:
 
 
 def _line_of(error: UnicodeDecodeError) -> str:
-    """Return the line of a listing or reply that cannot be decoded."""
+    """Return the line of a listing that cannot be decoded."""
     begin = error.object.rfind(b"\n", 0, error.start) + 1
     line = error.object[begin:].partition(b"\n")[0]
     return line.decode(errors="surrogateescape").strip()
-
-
-def reply_code(error: object) -> str:
-    """Return the three digits of a reply."""
-    return str(error)[:3]
 
 
 def _login_refused(error: BaseException, login: Login) -> str:
@@ -166,4 +165,4 @@ def _reply(error: BaseException, *, secret: str = "") -> str:
     said = str(error)
     if secret:
         said = said.replace(secret, "***")
-    return excerpt(" ".join(said.split()), 200)
+    return excerpt(printable(" ".join(said.split())), _MAX_SHOWN)

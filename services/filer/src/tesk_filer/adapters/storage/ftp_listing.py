@@ -18,8 +18,8 @@ from tesk_filer.adapters.storage.ftp_connection import (
     BINARY,
     FtpConnection,
     end_receiving,
+    reply_code,
 )
-from tesk_filer.adapters.storage.ftp_connections import reply_code
 from tesk_filer.adapters.storage.ftp_list_format import parse_list
 from tesk_filer.ports import Stat, StorageError
 from tesk_model.locations import printable

@@ -12,8 +12,11 @@ import ssl
 from contextlib import suppress
 
 from tesk_filer.adapters.storage.directory_targets import directory_in_the_way
-from tesk_filer.adapters.storage.ftp_connection import FtpConnection, end_sending
-from tesk_filer.adapters.storage.ftp_connections import reply_code
+from tesk_filer.adapters.storage.ftp_connection import (
+    FtpConnection,
+    end_sending,
+    reply_code,
+)
 from tesk_filer.adapters.storage.ftp_listing import (
     NO_ACCESS,
     UNKNOWN_COMMAND,
