@@ -64,6 +64,7 @@ class FtpKind:
         keeps_files: What is there cannot be written again.
         is_full: Nothing can be written.
         cannot_open: Directories are listed as if they were empty, as by vsftpd.
+        ends_at_once: Listings of empty directories end without having begun.
         permissions: Of pyftpdlib; all by default.
         tls: When TLS is spoken.
         wants_reuse: Data connections must resume the session of the control connection.
@@ -78,6 +79,7 @@ class FtpKind:
     keeps_files: bool = False
     is_full: bool = False
     cannot_open: bool = False
+    ends_at_once: bool = False
     permissions: str = "elradfmwMT"
     tls: Literal["never", "asked", "first"] = "never"
     wants_reuse: bool = False
@@ -239,6 +241,15 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
             self.respond("553 It is there already.")
             return None
         return super().ftp_STOR(file, mode)
+
+    def push_dtp_data(self, data: Any, *args: Any, **options: Any) -> None:
+        if self.kind.ends_at_once and not any(Path(self.fs.ftp2fs("")).iterdir()):
+            self._shutdown_connecting_dtp()
+            if self.data_channel is not None:
+                self.data_channel.close()
+            self.respond("226 Transfer complete.")
+            return
+        super().push_dtp_data(data, *args, **options)
 
     def ftp_MLSD(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib
         if self._matches_nothing(path):

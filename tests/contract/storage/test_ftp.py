@@ -217,24 +217,6 @@ def test_a_login_that_fails_otherwise_is_told_in_the_words_of_the_server(
     assert "p@ss" not in str(caught.value)
 
 
-@pytest.fixture
-def latin(tmp_path: Path) -> Iterator[Place]:
-    home = tmp_path / "Donn\xe9es"
-    home.mkdir()
-    with ftp_server(home, FtpKind(is_latin=True, is_open=True)) as server:
-        storage = FtpStorage(TIMEOUTS, egress=OPEN_EGRESS)
-        yield Place(storage, server.url)
-        storage.close()
-
-
-def test_replies_and_homes_need_not_be_utf_8(latin: Place, tmp_path: Path) -> None:
-    latin.put(f"{latin.url}/d/a", b"content")
-
-    assert latin.get(f"{latin.url}/d/a") == b"content"
-    assert [entry.name for entry in latin.walk(latin.url)] == ["d/a"]
-    assert (tmp_path / "Donn\xe9es/d/a").read_bytes() == b"content"
-
-
 def test_a_name_of_a_url_that_is_not_utf_8_is_refused_before_it_is_sent(
     ftp: Place, tmp_path: Path
 ) -> None:
@@ -243,25 +225,6 @@ def test_a_name_of_a_url_that_is_not_utf_8_is_refused_before_it_is_sent(
 
     assert not caught.value.transient
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_listed_name_that_is_not_utf_8_is_refused(
-    latin: Place, tmp_path: Path
-) -> None:
-    (tmp_path / "Donn\xe9es/caf\xe9").write_bytes(b"content")
-
-    with pytest.raises(StorageError, match=r'a name is not valid UTF-8: ".*caf\?"'):
-        latin.walk(latin.url)
-
-
-def test_a_refused_login_may_be_told_in_no_utf_8(latin: Place) -> None:
-    url = latin.url.replace("://", "://ada:wr0ng@") + "/a"
-    said = r"for user ada \(530 .*Enchant\?\); check user"
-
-    with pytest.raises(StorageError, match=said) as caught:
-        latin.get(url)
-
-    assert not caught.value.transient
 
 
 def test_a_directory_opened_as_a_file_names_the_cure(
@@ -420,37 +383,3 @@ def test_a_link_that_goes_round_is_left_out(ftp: Place, tmp_path: Path) -> None:
         f"{name} is a symlink cycle, left out"
         for name in ("self", "sub/up", "twice/up")
     ]
-
-
-REPLIES = {
-    "endless": b"220-hello\r\n" + b" again\r\n" * 2000,
-    "longer than any line": b"220 " + b"x" * 20_000 + b"\r\n",
-    "without sense": b"what?\r\n",
-    "without sense or encoding": b"\xe9t\xe9\r\n",
-    "with a code that is none": b"5\xe9\xe9 no\r\n",
-}
-
-
-@pytest.mark.parametrize("reply", REPLIES.values(), ids=REPLIES)
-def test_a_reply_that_is_none_fails_for_good(reply: bytes) -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        ThreadPoolExecutor(1) as peer,
-    ):
-        port = server.getsockname()[1]
-        peer.submit(_greet, server, reply)
-
-        with pytest.raises(
-            StorageError, match=r"the server refuses: [ -~]*$"
-        ) as caught:
-            Place(FtpStorage(TIMEOUTS, egress=OPEN_EGRESS), "").get(
-                f"ftp://127.0.0.1:{port}/a"
-            )
-
-        assert not caught.value.transient
-
-
-def _greet(server: socket.socket, reply: bytes) -> None:
-    connection, _ = server.accept()
-    with connection:
-        connection.sendall(reply)

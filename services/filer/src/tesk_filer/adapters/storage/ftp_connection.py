@@ -27,8 +27,10 @@ from tesk_runtime.keepalive import keepalive_options
 
 BINARY = "TYPE I"
 IMPLICIT_PORT = 990
+LISTING_ENDS = frozenset({"226", "250"})
 
 _BYTES = "surrogateescape"
+_LISTINGS = frozenset({"MLSD", "NLST", "LIST"})
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 _RECEIVE = 8192  # bytes
 _FRESH = 5.0  # seconds; servers close connections that are idle for minutes
@@ -160,6 +162,19 @@ class FtpConnection(ftplib.FTP):
         self._heard = time.monotonic()
         line, _, self._received = self._received.partition(b"\n")
         return line.decode(self.encoding, _BYTES).removesuffix("\r")
+
+    def sendcmd(self, cmd: str) -> str:
+        """Send a command and return the reply to it.
+
+        Raises:
+            ftplib.error_reply: A listing ends (``LISTING_ENDS``) without having begun, as
+                that of an empty directory does on some servers; ftplib would wait for
+                another reply.
+        """
+        reply = super().sendcmd(cmd)
+        if reply[:3] in LISTING_ENDS and cmd.partition(" ")[0] in _LISTINGS:
+            raise ftplib.error_reply(reply)  # noqa: S321 - an error
+        return reply
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None

@@ -9,34 +9,22 @@ does not tell is asked name by name.
 
 import ftplib
 import re
-import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tesk_filer.adapters.storage.documents import pieces_of
-from tesk_filer.adapters.storage.ftp_connection import (
-    BINARY,
-    FtpConnection,
-    end_receiving,
-    reply_code,
-)
+from tesk_filer.adapters.storage.ftp_connection import FtpConnection, reply_code
 from tesk_filer.adapters.storage.ftp_list_format import parse_list
+from tesk_filer.adapters.storage.ftp_list_lines import check_opened, lines_of
 from tesk_filer.ports import Stat, StorageError
 from tesk_model.locations import printable
 
 UNKNOWN_COMMAND = frozenset({"500", "501", "502", "504"})
 NO_ACCESS = frozenset({"450", "550", "553"})
 
-# Many servers refuse to list an empty directory, or report its end at once.
-_NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND | {"226", "250"}
-# vsftpd sends nothing of what it cannot open, and ends as if it were all.
-_NOT_OPENED = re.compile("failed to open|denied", re.IGNORECASE)
-_MAX_NAMES = 1_000_000  # of one directory
-_MAX_LISTING = 256 * 1024 * 1024  # bytes
-_MAX_LINE = 8192  # bytes
+# Many servers refuse to list an empty directory.
+_NOTHING_LISTED = NO_ACCESS | UNKNOWN_COMMAND
 _MANY_NAMES = 4  # fewer are sooner asked one by one than listed once more
 _DIGITS = 18  # of a size; more than any file has
-_TEXT = "TYPE A"
 _NAMES = "NLST"
 _BOTH = frozenset({".", "..", ""})
 _UNKNOWN_SIZE = Stat()
@@ -103,7 +91,7 @@ def list_directory(connection: FtpConnection, path: str) -> Directory:
     if not enter(connection, path):
         raise absence(connection, path)
     try:
-        lines = _lines(connection, "MLSD")
+        lines = lines_of(connection, "MLSD")
     except ftplib.error_perm as error:
         if reply_code(error) not in UNKNOWN_COMMAND:
             raise StorageError(f"access denied ({reply_code(error)})") from error
@@ -192,7 +180,7 @@ def _by_names(connection: FtpConnection, path: str) -> Directory:
 def _described(connection: FtpConnection, option: str) -> Mapping[str, Stat]:
     """Return what LIST says in a way that is understood."""
     try:
-        return parse_list(_lines(connection, f"LIST{option}"))
+        return parse_list(lines_of(connection, f"LIST{option}"))
     except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
         return {}
 
@@ -212,12 +200,12 @@ def _names(connection: FtpConnection) -> tuple[Sequence[str], str]:
 
 def _nlst(connection: FtpConnection, command: str) -> set[str]:
     try:
-        lines = _lines(connection, command)
-    except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply) as error:
+        lines = lines_of(connection, command)
+    except (ftplib.error_perm, ftplib.error_temp) as error:
         if reply_code(error) not in _NOTHING_LISTED:
             raise
         if command == _NAMES:
-            _check_opened(str(error))
+            check_opened(str(error))
         return set()
     return {line.rstrip("/").rpartition("/")[2] for line in lines}
 
@@ -248,43 +236,6 @@ def _ask_size(connection: FtpConnection, path: str) -> tuple[int | None, bool]:
     except ftplib.error_perm as error:
         return None, reply_code(error) not in UNKNOWN_COMMAND
     return (_number(reply[4:].strip()) if reply.startswith("213") else None), True
-
-
-def _lines(connection: FtpConnection, command: str) -> list[str]:
-    try:
-        connection.sendcmd(_TEXT)
-        with connection.transfercmd(command) as data:
-            lines = list(_lines_of(data, connection.timeout))
-            end_receiving(data)
-        _check_opened(connection.voidresp())
-    except (ftplib.error_perm, ftplib.error_temp, ftplib.error_reply):
-        connection.voidcmd(BINARY)
-        raise
-    connection.voidcmd(BINARY)  # for SIZE, which text mode refuses
-    return lines
-
-
-def _check_opened(reply: str) -> None:
-    """Raise StorageError if the reply to a listing says that there was none."""
-    if _NOT_OPENED.search(reply):
-        message = f"access denied: the server does not list it ({reply_code(reply)})"
-        raise StorageError(message)
-
-
-def _lines_of(data: socket.socket, stall: float | None) -> Iterator[str]:
-    """Yield the lines of a listing."""
-    rest, count = b"", 0
-    for piece in pieces_of(data.recv, limit=_MAX_LISTING, stall=stall):
-        *whole, rest = (rest + piece).split(b"\n")
-        count += len(whole)
-        if count > _MAX_NAMES:
-            message = f"one directory holds more than {_MAX_NAMES:,} names"
-            raise StorageError(message)
-        if len(rest) > _MAX_LINE:
-            raise StorageError("the server's replies make no sense")
-        yield from (line.decode().removesuffix("\r") for line in whole)
-    if rest:
-        yield rest.decode().removesuffix("\r")
 
 
 def _facts(line: str) -> tuple[str, Mapping[str, str]]:
