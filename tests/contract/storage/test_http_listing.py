@@ -94,6 +94,16 @@ def test_what_is_no_index_page_fails_for_good(
     assert not caught.value.transient
 
 
+def test_a_folder_whose_page_is_no_index_page_is_not_taken_for_an_empty_one(
+    web: Place, server: HttpFiles
+) -> None:
+    server.files["/pub/"] = page("a", "sub/")
+    server.files["/pub/sub/"] = b"<h1>We are down for maintenance</h1>"
+
+    with pytest.raises(StorageError, match="nor a sign of an index page"):
+        web.walk(web.url)
+
+
 def test_a_page_without_end_is_given_up(web: Place, server: HttpFiles) -> None:
     server.files["/pub/"] = page("a") * 2_000_000
 

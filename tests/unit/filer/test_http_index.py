@@ -9,6 +9,7 @@ from tesk_filer.adapters.storage.http_index import (
     directory_at,
     parse_index,
 )
+from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
 
 PUB = directory_at(parse_location("https://data.example.org/pub"))
@@ -43,7 +44,29 @@ PAGES = {
     "with whole urls": (FULL, ["a.txt", "b/", "c"]),
     "that leads elsewhere": (HOSTILE, ["both/", "ok.txt"]),
     "that is cut": ('<a href="a">a</a><a href="b', ["a"]),
-    "that is none": ("", []),
+}
+EMPTY = {
+    "nginx": """<head><title>Index of /pub/</title></head><h1>Index of /pub/</h1><hr>
+<pre><a href="../">../</a></pre>""",
+    "Apache": """<title>Index of /pub</title><h1>Index of /pub</h1>
+<a href="?C=N;O=D">Name</a> <a href="/">Parent Directory</a>""",
+    "Apache with a title of the operator's": """<title>Our data</title>
+<th><a href="?C=M&amp;O=A">Last modified</a></th>""",
+    "lighttpd": '<h2>Index of /pub/</h2><td><a href="../">..</a>/</td>',
+    "Caddy": '<title>pub</title><a href="./?sort=name&order=asc">Name</a>',
+    "Caddy with the folder above": '<title>pub</title><a href="..">Up</a>',
+    "Python": "<title>Directory listing for /pub/</title><ul>\n</ul>",
+    "Tomcat": "<h1>\n Directory Listing For [/pub/]</h1>",
+    "Jetty": "<title>Directory: /pub/</title>",
+    "IIS": '<a HREF="/">[To Parent Directory]</a>',
+    "Go": '<!doctype html>\n<meta name="viewport">\n<pre>\n</pre>\n',
+}
+NONE = {
+    "nothing": "",
+    "maintenance": """<title>Maintenance</title><h1>The index of all data is made anew</h1>
+<pre>until noon</pre> <a href="https://status.example.org/">status</a>""",
+    "a login": """<title>Log in</title><form action="login"></form><a href="/">Home</a>
+<a href="?lang=de">deutsch</a> <p>Parent directory</p>""",
 }
 
 
@@ -56,9 +79,24 @@ def test_the_names_of_an_index_page(page: str, want: list[str]) -> None:
     assert list(map(shown, parse_index(page, PUB))) == want
 
 
+@pytest.mark.parametrize("page", EMPTY.values(), ids=EMPTY)
+def test_the_page_of_an_empty_folder_has_no_names(page: str) -> None:
+    assert parse_index(page, PUB) == []
+
+
+@pytest.mark.parametrize("page", NONE.values(), ids=NONE)
+def test_a_page_without_names_that_is_no_index_page_fails_for_good(page: str) -> None:
+    with pytest.raises(StorageError, match="nor a sign of an index page") as caught:
+        parse_index(page, PUB)
+
+    assert not caught.value.transient
+
+
 @given(st.text("ab/.%2eFf?#:\\\0 é", max_size=20))
 def test_no_link_leads_out_of_the_directory(link: str) -> None:
-    for entry in parse_index(f'<a href="{link}">x</a>', PUB):
+    page = f'<title>Index of /pub</title><a href="{link}">x</a>'
+
+    for entry in parse_index(page, PUB):
         below = PUB.below(entry.name)
 
         assert "/" not in entry.name

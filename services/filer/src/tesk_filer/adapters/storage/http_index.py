@@ -3,17 +3,32 @@
 HTTP has no listing; such a page is for people, and is trusted with nothing. A link is a
 file, or a directory if it ends in a slash, if it leads one name below the page. All
 others are for sorting, or lead elsewhere, and are left out.
+
+A page without such links is that of an empty directory where it shows so, as the usual
+servers do: else it may ask for a login, or say that the server is down.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from urllib.parse import urljoin
 
+from tesk_filer.ports import StorageError
 from tesk_model.locations import InvalidLocationError, Location, parse_location
 
 MAX_PAGE = 16 * 1024 * 1024  # bytes; Apache makes some 250 a file
 _MAX_LINK = 8192
+
+_HEADINGS = frozenset({"title", "h1", "h2"})
+# Of Apache, nginx and lighttpd; Python and Tomcat; Jetty.
+_HEADING = re.compile(
+    r"\s*(?:index of|directory listing (?:for|of)|directory:)\s", re.IGNORECASE
+)
+_PARENT = re.compile(r"parent directory", re.IGNORECASE)  # of Apache and IIS
+_PARENTS = frozenset({"..", "../"})
+# Of Apache and Jetty; Caddy.
+_SORTS = re.compile(r"(?:\./)?\?(?:C=[NMSD][;&]O=[AD]|sort=\w+&order=(?:asc|desc))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +52,9 @@ def parse_index(page: str, directory: Location) -> list[IndexEntry]:
     Args:
         page: HTML.
         directory: Where it is; its path ends in a slash.
+
+    Raises:
+        StorageError: There are none, and nothing shows that it is an index page.
     """
     links = _Links()
     links.feed(page)
@@ -46,6 +64,11 @@ def parse_index(page: str, directory: Location) -> list[IndexEntry]:
         # The slash tells more than its absence.
         if entry.is_directory or entry.name not in found:
             found[entry.name] = entry
+    if not found and not links.are_of_index:
+        raise StorageError(
+            "its page has neither names of files nor a sign of an index page; see what "
+            "the url shows, or name the files one by one"
+        )
     return [found[name] for name in sorted(found)]
 
 
@@ -70,15 +93,45 @@ def _server(location: Location) -> tuple[str, str, int | None]:
 
 
 class _Links(HTMLParser):
-    """Collects what ``<a href>`` leads to."""
+    """Collects what ``<a href>`` leads to, and the signs of an index page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
+        self._has_sign = False
+        self._has_list = False
+        self._has_text = False
+        self._within = ""
+
+    @property
+    def are_of_index(self) -> bool:
+        """Whether the page is an index page, also without links.
+
+        That of a Go server is an empty list and nothing else.
+        """
+        return self._has_sign or (self._has_list and not self._has_text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._within = tag
+        self._has_list = self._has_list or tag == "pre"
         if tag != "a":
             return
         for name, value in attrs:
             if name == "href" and value and len(value) <= _MAX_LINK:
                 self.found.append(value)
+                self._has_sign = self._has_sign or _leads_around(value.strip())
+
+    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - of HTMLParser
+        self._within = ""
+
+    def handle_data(self, data: str) -> None:
+        self._has_text = self._has_text or not data.isspace()
+        if self._within in _HEADINGS:
+            self._has_sign = self._has_sign or bool(_HEADING.match(data))
+        elif self._within == "a":
+            self._has_sign = self._has_sign or bool(_PARENT.search(data))
+
+
+def _leads_around(link: str) -> bool:
+    """Tell whether a link is one of an index page that leads to no entry."""
+    return link in _PARENTS or _SORTS.match(link) is not None
