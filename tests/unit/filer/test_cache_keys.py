@@ -140,17 +140,17 @@ ENTRIES = st.lists(
 )
 
 
-@given(kept=ENTRIES, room=st.integers(-10, 400))
-def test_what_stays_fits_and_was_used_later_than_what_goes(
-    kept: list[Kept], room: int
+@given(kept=ENTRIES, wanted=st.integers(-10, 400))
+def test_no_more_goes_than_is_wanted_and_that_was_used_the_longest_ago(
+    kept: list[Kept], wanted: int
 ) -> None:
-    evicted = choose_evictions(kept, room=room)
+    evicted = choose_evictions(kept, wanted=wanted)
 
     if evicted is None:
-        assert room < 0
+        assert wanted > sum(each.size for each in kept)
         return
     by_age = sorted(kept, key=lambda each: each.used_at)
     assert list(evicted) == by_age[: len(evicted)]
-    assert sum(each.size for each in by_age[len(evicted) :]) <= room
-    if evicted:  # and no more than has to go
-        assert sum(each.size for each in by_age[len(evicted) - 1 :]) > room
+    assert sum(each.size for each in evicted) >= wanted
+    if evicted:
+        assert sum(each.size for each in evicted[:-1]) < wanted

@@ -4,66 +4,17 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from files.cache import LIMIT, cache_in, keep, key_of, opened, read, sizes
 from programs.waiting import eventually
 from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.domain.cache_keys import CacheKey
-from tesk_filer.ports import HaltedError, Source
-
-LIMIT = 1000
-
-
-def cache_in(
-    folder: Path, *, seconds: float = 30, log: list[str] | None = None
-) -> FileCache:
-    return FileCache(
-        folder=folder,
-        limit=LIMIT,
-        timeout=timedelta(seconds=seconds),
-        warn=(log if log is not None else []).append,
-    )
-
-
-def key_of(name: str, content: bytes) -> CacheKey:
-    return CacheKey(name=name, size=len(content))
-
-
-@contextmanager
-def opened(folder: Path, content: bytes) -> Iterator[Source]:
-    file = folder / "source"
-    file.write_bytes(content)
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        yield Source(
-            descriptor=descriptor, size=len(content), executable=False, tag="t"
-        )
-    finally:
-        os.close(descriptor)
-
-
-def keep(cache: FileCache, folder: Path, name: str, content: bytes) -> None:
-    with opened(folder, content) as source:
-        cache.keep(key_of(name, content), source, lambda _: None)
-
-
-def read(cache: FileCache, name: str, content: bytes) -> bytes | None:
-    with cache.open(key_of(name, content)) as reader:
-        return None if reader is None else reader.read(len(content) + 1)
-
-
-def sizes(cache: FileCache) -> int:
-    """Add up all that the cache has on the disk, but for what describes it."""
-    return sum(
-        file.stat().st_size for file in cache.folder.rglob("content") if file.is_file()
-    )
+from tesk_filer.ports import HaltedError
 
 
 @pytest.fixture

@@ -7,12 +7,14 @@ import ctypes
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from tesk_filer.ports import StorageError
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EPERM})
 _BLOCK = 512  # bytes; the unit of st_blocks
+_MARGIN = 20  # what a cache leaves free: one of so many parts of the disk
 
 
 def allocated_bytes(found: os.stat_result) -> int:
@@ -27,6 +29,19 @@ def free_bytes(descriptor: int) -> int | None:
     except OSError:
         return None
     return found.f_bavail * found.f_frsize if found.f_blocks else None
+
+
+def spare_bytes(folder: Path) -> int | None:
+    """Return the free bytes of a disk that a cache may take; None if it does not tell.
+
+    It may be the disk of executors and images: a full one ends them.
+
+    Raises:
+        OSError: There is no such folder.
+    """
+    found = os.statvfs(folder)
+    margin = found.f_blocks // _MARGIN
+    return (found.f_bavail - margin) * found.f_frsize if found.f_blocks else None
 
 
 def check_space(

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from tesk_filer.adapters.copying import copy_descriptor
 from tesk_filer.adapters.digests import Digests
+from tesk_filer.adapters.disk_space import allocated_bytes, spare_bytes
 from tesk_filer.domain.cache_keys import CacheKey
 from tesk_filer.domain.evictions import Kept, choose_evictions
 from tesk_filer.ports import Advance, Checksums, Reader, Source
@@ -66,12 +67,14 @@ class FileCache:
         limit: Bytes of all files together, those that are written included.
         timeout: How long to wait for another filer that brings the same file.
         warn: Logs why the cache is not used.
+        spare: Returns the bytes that the disk of a folder has for it; None: not known.
     """
 
     folder: Path
     limit: int
     timeout: timedelta
     warn: Callable[[str], None]
+    spare: Callable[[Path], int | None] = spare_bytes
     _pause: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
@@ -185,19 +188,31 @@ class FileCache:
 
         Raises:
             _FullError: It does not fit beside those that are written now.
+            OSError: Its disk has no room for it.
         """
-        taken = sum(self._written())
-        entries = list(self._entries())
-        evicted = choose_evictions(entries, room=self.limit - taken - key.size)
-        if evicted is None:
+        written = list(self._written())
+        taken = sum(size for size, _ in written) + key.size
+        if taken > self.limit:
             raise _FullError
+        entries = list(self._entries())
+        wanted = taken + sum(each.size for each in entries) - self.limit
+        spare = self.spare(self.folder)
+        if spare is not None:
+            pending = sum(size - there for size, there in written) + key.size
+            wanted = max(wanted, pending - spare)
+        evicted = choose_evictions(entries, wanted=wanted)
+        if evicted is None:
+            raise OSError(errno.ENOSPC, f"No space left for {key.size:,} bytes")
         for each in evicted:
             self._discard(self.folder / "entries" / each.name)
 
-    def _written(self) -> Iterator[int]:
-        """Yield the sizes of files that are written now; remove what was left."""
+    def _written(self) -> Iterator[tuple[int, int]]:
+        """Yield the size of each file that is written now, and how much is there.
+
+        What others left is removed.
+        """
         for partial in (self.folder / "partial").iterdir():
-            size, _, _ = partial.name.partition("-")
+            name, _, _ = partial.name.partition("-")
             lock = FileLock(partial / "lock")
             try:
                 is_left = lock.try_acquire()
@@ -208,7 +223,8 @@ class FileCache:
                     remove_tree(partial)
                 lock.release()
             else:
-                yield int(size) if size.isdigit() else 0
+                size = int(name) if name.isdigit() else 0
+                yield size, min(_allocated(partial / _CONTENT), size)
 
     def _entries(self) -> Iterator[Kept]:
         for entry in (self.folder / "entries").iterdir():
@@ -248,3 +264,10 @@ class FileCache:
 
     def _report(self, what: str, error: Exception) -> None:
         self.warn(f"the cache cannot be {what}: {error}")
+
+
+def _allocated(file: Path) -> int:
+    try:
+        return allocated_bytes(file.stat())
+    except OSError:  # it has not begun, or is complete just now
+        return 0

@@ -12,22 +12,18 @@ class Kept(NamedTuple):
     used_at: int
 
 
-def choose_evictions(kept: Iterable[Kept], *, room: int) -> Sequence[Kept] | None:
-    """Return which files must go so that the rest has at most ``room`` bytes.
+def choose_evictions(kept: Iterable[Kept], *, wanted: int) -> Sequence[Kept] | None:
+    """Return which files must go so that at least ``wanted`` bytes do.
 
     Those go first that were used the longest ago.
 
     Returns:
-        None if there is no room even when all are gone.
+        None if all of them have fewer.
     """
-    if room < 0:
-        return None
-    by_age = sorted(kept, key=lambda each: each.used_at)
-    total = sum(each.size for each in by_age)
     evicted: list[Kept] = []
-    for each in by_age:
-        if total <= room:
+    for each in sorted(kept, key=lambda each: each.used_at):
+        if wanted <= 0:
             break
-        total -= each.size
+        wanted -= each.size
         evicted.append(each)
-    return evicted
+    return evicted if wanted <= 0 else None
