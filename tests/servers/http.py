@@ -52,6 +52,7 @@ class HttpFiles:
         release: Lets it go on.
         put: Set when a file has been sent, taken or not.
         has_ranges: Say that parts of files can be asked for.
+        sends_whole: Whoever asks for a part is sent the file.
         sent: Bytes of files that were asked for, by path.
         headers: Sent with every file.
         has_etags: Whether versions have ETags; else times of the last change.
@@ -63,6 +64,7 @@ class HttpFiles:
     requests: list[tuple[str, str]] = field(default_factory=list)
     authorizations: list[str] = field(default_factory=list)
     has_ranges: bool = False
+    sends_whole: bool = False
     sent: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     user: str = ""
     password: str = ""
@@ -162,8 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
         if expected and expected not in version.values():
             self._answer(412)
             return
-        total, (first, stop) = len(content), self._range(len(content))
-        is_part = "Range" in self.headers
+        is_part = "Range" in self.headers and not self.state.sends_whole
+        total = len(content)
+        first, stop = self._range(total) if is_part else (0, total)
         self.send_response(206 if is_part else 200)
         headers = {
             "Content-Length": str(stop - first),
@@ -192,10 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _range(self, size: int) -> tuple[int, int]:
         """Return where the requested bytes start and stop."""
-        requested = self.headers.get("Range", "")
+        requested = self.headers["Range"]
         first, _, last = requested.removeprefix("bytes=").partition("-")
-        if not requested:
-            return 0, size
         return int(first), min(int(last) + 1, size) if last else size
 
     def _version(self, content: bytes) -> dict[str, str]:

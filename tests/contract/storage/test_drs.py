@@ -21,7 +21,7 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.checksums import choose_checks
-from tesk_filer.ports import Part, Stat, StorageError
+from tesk_filer.ports import Part, Skips, Stat, StorageError
 from tesk_model.locations import parse_location
 
 OBJECTS = "/ga4gh/drs/v1/objects/"
@@ -77,6 +77,17 @@ def test_an_object_is_read_with_its_size_and_checksums(
         known = Stat(size=reader.size, etag=reader.etag)
     assert data.get(data.url + "/a") == CONTENT
     assert data.get(data.url + "/a", part=Part(5, 95), known=known) == CONTENT[5:95]
+
+
+def test_an_object_of_a_server_without_ranges_tells_what_comes_before_its_part(
+    data: Place, server: HttpFiles
+) -> None:
+    blob(server)
+    server.sends_whole = True
+
+    with data.open(data.url + "/a", part=Part(5, 95)) as reader:
+        assert isinstance(reader, Skips)
+        assert reader.skips == 5
     assert data.stat(data.url + "/a") == Stat(
         size=len(CONTENT), checksums={"sha256": SHA256}
     )

@@ -16,7 +16,7 @@ from servers.http import Fault, HttpFiles, http_server
 from servers.scripted import answer, scripted_server
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.domain.credentials import BearerToken, Credential
-from tesk_filer.ports import ChangedError, Part, StorageError
+from tesk_filer.ports import ChangedError, Part, Skips, StorageError
 from tesk_model.locations import Location
 from tesk_model.url_lists import parse_url_patterns
 
@@ -63,6 +63,22 @@ def test_a_part_of_another_version_is_not_read(
 
     with pytest.raises(ChangedError):
         web.get(web.url + "/a", part=Part(5, 25), known=known)
+
+
+def test_who_gets_all_of_a_file_in_place_of_a_part_hears_it_before_it_is_read(
+    web: Place, server: HttpFiles
+) -> None:
+    server.sends_whole = True
+    server.faults["/a"] = [Fault(hold_at=0)]
+
+    with web.open(web.url + "/a", part=Part(5, 25)) as reader:
+        assert isinstance(reader, Skips)
+        skips = reader.skips
+        server.release.set()
+        part = reader.read(1000)
+
+    assert skips == 5
+    assert part == CONTENT[5:25]
 
 
 IGNORED = {

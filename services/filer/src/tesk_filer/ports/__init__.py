@@ -201,6 +201,15 @@ class Compares(Protocol):
         """
 
 
+@runtime_checkable
+class Skips(Protocol):
+    """A reader whose storage may send more than the part that it was asked for."""
+
+    @property
+    def skips(self) -> int:
+        """Bytes that come before the part, and are read and left out by ``read``."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """An open file of the volume that is uploaded.

@@ -13,7 +13,14 @@ from functools import partial
 from typing import Self
 
 from tesk_filer.domain.parts import MIB, streams_for
-from tesk_filer.ports import Compares, HaltedError, Part, Reader, StorageError
+from tesk_filer.ports import (
+    Compares,
+    HaltedError,
+    Part,
+    Reader,
+    Skips,
+    StorageError,
+)
 from tesk_filer.ports.volume import PartialFile
 from tesk_filer.usecases.file_progress import FileProgress
 from tesk_filer.usecases.part_queue import Claim, PartQueue
@@ -84,18 +91,27 @@ class LargeDownload:
             StorageError: A part cannot be brought.
             HaltedError: The transfer was stopped.
         """
-        try:
-            with _Stream(self._file, opened, start) as stream:
-                while (claim := self._queue.first()) is not None:
-                    self._settle(partial(self._lead, stream, claim))
-                if not self._queue.has_failed:
-                    self._retry(stream.compare)
-        finally:
-            self._queue.wait()
+        stream = _Stream(self._file, opened, start)
+        is_left = True
+        while is_left:
+            try:
+                # Closed before others are waited for: they may wait for its place.
+                with stream:
+                    self._lead_all(stream)
+            finally:
+                is_left = self._queue.wait()
+
+    def _lead_all(self, stream: "_Stream") -> None:
+        while (claim := self._queue.first()) is not None:
+            self._settle(partial(self._lead, stream, claim))
+        if not self._queue.has_failed:
+            self._retry(stream.compare)
 
     def _help(self) -> None:
         while (claim := self._queue.last()) is not None:
             self._settle(partial(self._fetch, claim))
+            if not claim.is_whole:
+                return
 
     def _settle(self, bring: Callable[[], None]) -> None:
         """Bring a claim and give it back; errors are raised by ``run``."""
@@ -113,6 +129,9 @@ class LargeDownload:
 
     def _fetch(self, claim: Claim) -> None:
         with self._file.open(Part(claim.position, claim.part.stop)) as reader:
+            if isinstance(reader, Skips) and reader.skips:
+                self._queue.leave(claim)
+                return
             self._receive(reader, claim)
 
     def _receive(
@@ -155,6 +174,7 @@ class _Stream:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._reader = None
         self._stack.close()
 
     @contextmanager

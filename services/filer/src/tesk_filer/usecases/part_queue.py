@@ -30,7 +30,7 @@ class PartQueue:
 
     def __init__(self, parts: Iterable[Part]) -> None:
         """Begin with ``parts``, none of which overlap."""
-        self._left = deque(parts)
+        self._left = deque(Claim(part, part.start) for part in parts)
         self._active = 0
         self._failure: Exception | None = None
         self._changed = threading.Condition()
@@ -43,12 +43,19 @@ class PartQueue:
     def first(self) -> Claim | None:
         """Claim the first part that is left."""
         with self._changed:
-            return self._claim(self._left.popleft()) if self._left else None
+            return self._claimed(self._left.popleft()) if self._left else None
 
     def last(self) -> Claim | None:
         """Claim the last part that is left."""
         with self._changed:
-            return self._claim(self._left.pop()) if self._left else None
+            return self._claimed(self._left.pop()) if self._left else None
+
+    def leave(self, claim: Claim) -> None:
+        """Leave what has not arrived of a claim, which is given back next, to others."""
+        with self._changed:
+            if self._failure is None:
+                left = [*self._left, Claim(claim.part, claim.position)]
+                self._left = deque(sorted(left, key=lambda each: each.position))
 
     def give_back(self, failure: Exception | None = None) -> None:
         """End a claim; the failure of one is that of the file."""
@@ -59,8 +66,8 @@ class PartQueue:
                 self._left.clear()
             self._changed.notify_all()
 
-    def wait(self) -> None:
-        """Wait until no part is claimed any more.
+    def wait(self) -> bool:
+        """Wait until no part is claimed any more; tell whether some are left.
 
         Raises:
             Exception: The first failure.
@@ -69,7 +76,8 @@ class PartQueue:
             self._changed.wait_for(lambda: not self._active)
             if self._failure is not None:
                 raise self._failure
+            return bool(self._left)
 
-    def _claim(self, part: Part) -> Claim:
+    def _claimed(self, claim: Claim) -> Claim:
         self._active += 1
-        return Claim(part, part.start)
+        return claim

@@ -41,6 +41,7 @@ from tesk_filer.ports import (
     Page,
     Part,
     Reader,
+    Skips,
     Source,
     Stat,
     StorageError,
@@ -298,6 +299,10 @@ class _Object:
     @property
     def has_parts(self) -> bool:
         return self._reader.has_parts
+
+    @property
+    def skips(self) -> int:
+        return self._reader.skips if isinstance(self._reader, Skips) else 0
 
     def read(self, size: int) -> bytes:
         return self._reader.read(size)

@@ -75,7 +75,7 @@ def version_of(response: Any) -> str:
 
 
 class Download:
-    """A file that is downloaded; satisfies ``ports.Reader``."""
+    """A file that is downloaded; satisfies ``ports.Reader`` and ``ports.Skips``."""
 
     executable = False
     descriptor = None
@@ -104,13 +104,13 @@ class Download:
             and not _is_weak(self.etag)
         )
         self._left = part.stop - part.start if part else None
-        # The server does not support ranges.
-        skipped = part.start if part and not is_part else 0
-        while skipped:
-            skipped -= len(self._receive(min(skipped, _BLOCK))) or skipped
+        # The server does not support ranges, whatever it says.
+        self.skips = part.start if part and not is_part else 0
 
     def read(self, size: int) -> bytes:
         """See ``Reader``."""
+        while self.skips:
+            self.skips -= len(self._receive(self.skips)) or self.skips
         if self._left is None:
             return self._receive(size)
         data = self._receive(min(size, self._left)) if self._left else b""
