@@ -241,6 +241,8 @@ def test_what_was_said_of_a_large_file_at_first_is_verified_when_it_goes_on(
     assert bench.bring(whole) is ExitCode.OK
 
     assert (bench.folder / "l").read_bytes() == content
+    result = bench.transfers.results[-1]
+    assert (result.moved[0].bytes, result.resumed_bytes) == (20 * MIB, 0)
 
 
 def test_parts_of_what_has_changed_since_are_not_used(

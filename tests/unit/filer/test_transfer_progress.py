@@ -139,3 +139,22 @@ def test_what_an_earlier_filer_moved_is_done_and_has_no_rate(
     assert (status.files_done, status.files_total) == (1, 1)
     assert (status.bytes_done, status.bytes_total) == (7, 7)
     assert status.bytes_per_second == 0
+
+
+def test_what_an_earlier_filer_moved_of_a_file_that_begins_anew_moves_again(
+    progress: TransferProgress,
+) -> None:
+    progress.plan(100)
+    progress.finish_plan()
+    with progress.of_file("s3", path="/a") as file:
+        file.start()
+        file.resume(90)
+        file.advance(5)
+        resumed = progress.status().bytes_done
+        file.start()
+        anew, left = progress.status().bytes_done, progress.left()
+        file.advance(100)
+
+    assert (resumed, anew, left) == (95, 0, 100)
+    assert progress.status().bytes_done == 100
+    assert progress.resumed == (0, 0)

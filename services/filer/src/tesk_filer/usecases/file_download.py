@@ -210,7 +210,7 @@ class FileDownload:
         with opened, beginning as arriving:
             parts = left if arriving.is_resumed else [Part(*at) for at in cut(size)]
             there = size - sum(part.stop - part.start for part in parts)
-            self.progress.resume(0, there)
+            incoming.progress.resume(there)
             incoming.progress.reserve(max(arriving.reserved - there, 0))
             file = self._large_file(incoming, content, arriving)
             LargeDownload(file, PartQueue(parts), self.retry, self.helpers).run(

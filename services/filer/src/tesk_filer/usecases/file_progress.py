@@ -18,6 +18,9 @@ class Counts(Protocol):
     def learn_size(self, size: int) -> None:
         """Add the size of a file that was planned without one."""
 
+    def resume(self, files: int, size: int) -> None:
+        """Count what an earlier filer moved; negative: it moves again."""
+
 
 class FileProgress:
     """Counts the bytes of one file, also from many threads.
@@ -44,6 +47,7 @@ class FileProgress:
         self._largest = largest
         self._lock = threading.Lock()
         self._reserved = 0
+        self._resumed = 0
         self.bytes = 0
         self.files = 1
 
@@ -56,8 +60,17 @@ class FileProgress:
         """Subtract what an earlier try counted."""
         with self._lock:
             before, self.bytes = self.bytes, 0
+            resumed, self._resumed = self._resumed, 0
             self._reserved = 0
         self._transfer.add(-before)
+        if resumed:
+            self._transfer.resume(0, -resumed)
+
+    def resume(self, size: int) -> None:
+        """Count bytes that an earlier filer brought, for this try."""
+        with self._lock:
+            self._resumed += size
+        self._transfer.resume(0, size)
 
     def announce(self, size: int | None) -> None:
         """Hear the size of the file; None: it is not known.

@@ -80,7 +80,7 @@ class TransferProgress:
             self._bytes_planned += size
 
     def resume(self, files: int, size: int) -> None:
-        """Count planned files that an earlier filer of this transfer moved."""
+        """Count what an earlier filer moved of this transfer; negative: it moves again."""
         with self._lock:
             self._resumed = self._resumed[0] + files, self._resumed[1] + size
 
