@@ -10,6 +10,7 @@ import pytest
 
 from tesk_filer.adapters.storage.local import LocalStorage
 from tesk_filer.adapters.volume import FolderVolume
+from tesk_filer.ports import Unmoved
 from tesk_model.locations import parse_location
 
 MIB = 1024 * 1024
@@ -53,10 +54,13 @@ def test_a_large_input_takes_no_room_and_is_apart(reflinks: Path) -> None:
     (reflinks / "volume").mkdir()
     before = used(reflinks)
     storage = LocalStorage([str(reflinks)])
+    told: list[int] = []
 
     with storage.open(parse_location(f"{reflinks}/genome.fa")) as reader:
-        FolderVolume(reflinks / "volume").save("/genome.fa", reader, lambda _: None)
+        FolderVolume(reflinks / "volume").save("/genome.fa", reader, told.append)
 
+    assert sum(told) == SIZE
+    assert sum(size for size in told if not isinstance(size, Unmoved)) == 0
     assert used(reflinks) - before < SIZE // 8
     copy = reflinks / "volume/genome.fa"
     assert copy.read_bytes() == content

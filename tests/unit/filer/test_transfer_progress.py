@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pytest
 
 from tesk_filer.domain.rates import RateWindow
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import HaltedError, StorageError, Unmoved
 from tesk_filer.ports.transfers import MovedByScheme
+from tesk_filer.usecases.load_limits import Bandwidth
 from tesk_filer.usecases.transfer_progress import TransferProgress
 
 
@@ -158,3 +159,23 @@ def test_what_an_earlier_filer_moved_of_a_file_that_begins_anew_moves_again(
     assert (resumed, anew, left) == (95, 0, 100)
     assert progress.status().bytes_done == 100
     assert progress.resumed == (0, 0)
+
+
+def test_bytes_that_did_not_move_are_counted_and_hold_nobody_up(clock: Clock) -> None:
+    would_wait = threading.Event()
+    would_wait.set()
+    progress = TransferProgress(
+        "inputs",
+        threading.Event(),
+        clock=clock,
+        bandwidth=Bandwidth(1000, clock, would_wait),
+    )
+
+    with progress.of_file("file", path="/a") as file:
+        file.advance(Unmoved(100_000_000))
+        file.advance(1)
+        done = progress.status().bytes_done
+        with pytest.raises(HaltedError):
+            file.advance(100_000_000)
+
+    assert done == 100_000_001

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 
 from tesk_filer.adapters.disk_space import allocated_bytes
-from tesk_filer.ports import Advance
+from tesk_filer.ports import Advance, Unmoved
 
 CHUNK = 1024 * 1024
 SMALL = 128 * 1024  # bytes of a file that is not worth a copy by the kernel
@@ -61,7 +61,7 @@ def copy_descriptor(
     if size <= SMALL:
         return _copy_small(source, target, size, advance)
     if _clone(source, target):
-        advance(size)
+        advance(Unmoved(size))
         os.lseek(source, 0, os.SEEK_END)
         return os.fstat(target).st_size
     if check_space is not None:
@@ -71,7 +71,7 @@ def copy_descriptor(
         start, end = _next_data(source, copied, size)
         if end == copied:
             break  # it is shorter than announced
-        advance(start - copied)  # a hole
+        advance(Unmoved(start - copied))  # a hole
         os.lseek(source, start, os.SEEK_SET)
         os.lseek(target, start, os.SEEK_SET)
         moved = _copy_range(source, target, end - start, advance)

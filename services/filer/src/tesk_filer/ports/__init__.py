@@ -21,6 +21,11 @@ Advance = Callable[[int], None]
 Less than 0: they move again. From any thread, also from several at once.
 """
 
+
+class Unmoved(int):
+    """Bytes for ``Advance`` that are there at once, such as those of a clone or a hole."""
+
+
 Cursor = tuple[()] | tuple[str, "Cursor"]
 """Position of a listing: the next item, and the cursor after it; opaque.
 

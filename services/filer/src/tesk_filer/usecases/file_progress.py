@@ -3,7 +3,7 @@
 import threading
 from typing import Protocol
 
-from tesk_filer.ports import HaltedError, StorageError
+from tesk_filer.ports import HaltedError, StorageError, Unmoved
 
 
 class Counts(Protocol):
@@ -89,7 +89,7 @@ class FileProgress:
             self._reserved = self.bytes + size
 
     def advance(self, size: int) -> None:
-        """Count ``size`` more bytes.
+        """Count ``size`` more bytes; those that moved wait for the limit of bytes.
 
         Raises:
             HaltedError: The transfer was stopped.
@@ -99,7 +99,8 @@ class FileProgress:
             raise HaltedError
         self.add(size)
         self.check(self.bytes)
-        self._transfer.limit(size)
+        if not isinstance(size, Unmoved):
+            self._transfer.limit(size)
 
     def add(self, size: int) -> None:
         """Count bytes that are there, however they came; negative: they are not."""
