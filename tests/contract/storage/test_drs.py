@@ -21,7 +21,8 @@ from tesk_filer.adapters.storage.http import HttpStorage
 from tesk_filer.adapters.storage.registry import StorageRegistry
 from tesk_filer.adapters.volume import FolderVolume
 from tesk_filer.domain.checksums import choose_checks
-from tesk_filer.ports import Part, Skips, Stat, StorageError
+from tesk_filer.ports import Part, Stat, StorageError
+from tesk_filer.ports.readers import Skips
 from tesk_model.locations import parse_location
 
 OBJECTS = "/ga4gh/drs/v1/objects/"

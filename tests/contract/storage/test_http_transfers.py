@@ -16,7 +16,8 @@ from servers.http import Fault, HttpFiles, http_server
 from servers.scripted import answer, scripted_server
 from tesk_filer.adapters.storage.storage_config import HttpOptions, Timeouts
 from tesk_filer.domain.credentials import BearerToken, Credential
-from tesk_filer.ports import ChangedError, Part, Skips, StorageError
+from tesk_filer.ports import ChangedError, Part, StorageError
+from tesk_filer.ports.readers import Skips
 from tesk_model.locations import Location
 from tesk_model.url_lists import parse_url_patterns
 

@@ -41,6 +41,7 @@ def cache_key(
     size: int,
     credential: Credential | None,
     owner: str,
+    is_private: bool = False,
 ) -> CacheKey | None:
     """Return the key of a file; None if it must not be cached.
 
@@ -51,8 +52,9 @@ def cache_key(
         credential: Which the transfer uses; None: that of all transfers, or none.
         owner: Of the task; "" if nobody is told from others: then nothing is cached that
             only an owner may read.
+        is_private: Another credential may have been sent for it as well.
     """
-    scope = _scope(source, credential, owner)
+    scope = _scope(source, credential, owner, is_private=is_private)
     if scope is None or not has_strong_etag(source, etag):
         return None
     # Each part ends in NUL, which no url, ETag or name has.
@@ -69,18 +71,20 @@ def cache_key(
     )
 
 
-def _scope(source: Location, credential: Credential | None, owner: str) -> str | None:
+def _scope(
+    source: Location, credential: Credential | None, owner: str, *, is_private: bool
+) -> str | None:
     """Return who shares what is read so; None: nobody is known.
 
     - Everybody, where all transfers have the same rights: without a credential, and
-      without one in the url (a signature is one).
+      without one in the url (a signature is one), also where a redirect leads.
     - Everybody who may read it from the same object storage: the question for its
       ETag, which was answered just now, needs the same right as reading. What one url
       names differs between services.
     - Else the tasks of the owner alone.
     """
     query = source.query.partition("#")[0]
-    if source.user is None and not query:
+    if source.user is None and not query and not is_private:
         if credential is None:
             return "everybody"
         if isinstance(credential, S3Account | GcsAccount | AzureAccount):

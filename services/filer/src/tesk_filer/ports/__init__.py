@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 from tesk_filer.domain.credentials import Credential
 from tesk_model.locations import Location
@@ -105,12 +105,14 @@ class Stat:
         size: Bytes; None if unknown, or for a directory.
         etag: Changes when the content does; "" if the storage has none.
         checksums: What the storage says of the content.
+        is_private: Another credential than that of its url may have been sent for it.
     """
 
     is_directory: bool = False
     size: int | None = None
     etag: str = ""
     checksums: Checksums = field(default_factory=lambda: NO_CHECKSUMS)
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,31 +190,6 @@ class Reader(Protocol):
                 storage can tell; at the end at the latest.
             StorageError: The rest cannot be read.
         """
-
-
-@runtime_checkable
-class Compares(Protocol):
-    """A reader of a storage without conditions, which asks whether a file has changed.
-
-    It does so by itself when it has read the last byte that it was opened for.
-    """
-
-    def compare(self) -> None:
-        """Ask now, where reading ends before that.
-
-        Raises:
-            ChangedError: The file is not what it was when it was opened.
-            StorageError: The storage does not tell.
-        """
-
-
-@runtime_checkable
-class Skips(Protocol):
-    """A reader whose storage may send more than the part that it was asked for."""
-
-    @property
-    def skips(self) -> int:
-        """Bytes that come before the part, and are read and left out by ``read``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,7 @@ class CachedDownload:
             size=found.size,
             credential=self.credentials.find(source),
             owner=self.owner(),
+            is_private=found.is_private,
         )
 
     def _take(self, key: CacheKey, path: str, source: Location, found: Stat) -> bool:
@@ -131,6 +132,8 @@ class CachedDownload:
         arrived = self.download(path, source, found)
         if (arrived.etag, arrived.size) != (found.etag, found.size):
             return  # it changed meanwhile
+        if arrived.is_private and not found.is_private:
+            return  # the key may be everybody's
         # The file has arrived, whatever becomes of its copy.
         with suppress(StorageError), self.volume.open(path, _TAG) as file:
             if file.size == key.size:

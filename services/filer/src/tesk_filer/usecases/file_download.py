@@ -22,6 +22,7 @@ from tesk_filer.ports import (
     Storages,
 )
 from tesk_filer.ports.manifest import Begun, Manifest, NoManifest
+from tesk_filer.ports.readers import Redirects
 from tesk_filer.ports.volume import Checks, PartialFile, Saved, Volume
 from tesk_filer.usecases.arrivals import Arrived
 from tesk_filer.usecases.file_progress import FileProgress
@@ -181,6 +182,8 @@ class FileDownload:
             incoming.storage.open(source, part=part, known=known) as reader,
         ):
             responded()
+            if isinstance(reader, Redirects) and reader.is_private:
+                incoming.is_private = True
             yield reader
 
     def _comes_in_parts(self, reader: Reader) -> bool:
@@ -209,6 +212,8 @@ class FileDownload:
         )
         with opened, beginning as arriving:
             parts = left if arriving.is_resumed else [Part(*at) for at in cut(size)]
+            # An earlier filer may have sent any credential.
+            incoming.is_private = incoming.is_private or arriving.is_resumed
             there = size - sum(part.stop - part.start for part in parts)
             incoming.progress.resume(there)
             incoming.progress.reserve(max(arriving.reserved - there, 0))
@@ -248,7 +253,9 @@ class FileDownload:
         said = incoming.arrived
         self.record(Arrived(incoming.path, incoming.source, said, saved))
         # Not every storage tells it before.
-        incoming.arrived = replace(said, size=saved.size)
+        incoming.arrived = replace(
+            said, size=saved.size, is_private=incoming.is_private
+        )
 
     def record(self, *files: Arrived) -> None:
         """Note files that arrived, for a later filer of this transfer and the log."""
@@ -270,6 +277,7 @@ class _Incoming:
     storage: Storage
     progress: FileProgress
     arrived: Stat = field(default_factory=Stat)
+    is_private: bool = False
 
 
 @dataclass(frozen=True, slots=True)

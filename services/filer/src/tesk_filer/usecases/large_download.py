@@ -13,14 +13,8 @@ from functools import partial
 from typing import Self
 
 from tesk_filer.domain.parts import MIB, streams_for
-from tesk_filer.ports import (
-    Compares,
-    HaltedError,
-    Part,
-    Reader,
-    Skips,
-    StorageError,
-)
+from tesk_filer.ports import HaltedError, Part, Reader, StorageError
+from tesk_filer.ports.readers import Compares, Skips
 from tesk_filer.ports.volume import PartialFile
 from tesk_filer.usecases.file_progress import FileProgress
 from tesk_filer.usecases.part_queue import Claim, PartQueue

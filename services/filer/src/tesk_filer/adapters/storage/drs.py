@@ -41,12 +41,12 @@ from tesk_filer.ports import (
     Page,
     Part,
     Reader,
-    Skips,
     Source,
     Stat,
     StorageError,
     Storages,
 )
+from tesk_filer.ports.readers import Skips
 from tesk_filer.usecases.listing import check_once
 from tesk_model.locations import Location, printable
 

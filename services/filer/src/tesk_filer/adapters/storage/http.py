@@ -73,10 +73,10 @@ class HttpStorage:
 
     def stat(self, location: Location) -> Stat | None:
         """See ``Storage``; every successful response is a file."""
-        response, _ = self._client.follow("HEAD", location)
+        response, recipient = self._client.follow("HEAD", location)
         response.finish()
         if response.status in _NO_HEAD:
-            response, _ = self._client.follow("GET", location)
+            response, recipient = self._client.follow("GET", location)
             response.close()
         if response.status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
             return None
@@ -85,6 +85,7 @@ class HttpStorage:
             size=length_of(response),
             etag=version_of(response),
             checksums=checksums_of(response),
+            is_private=recipient.is_private,
         )
 
     def list(self, location: Location, cursor: Cursor = ()) -> Page:
@@ -153,7 +154,7 @@ class HttpStorage:
                 # Anybody on the way can end the connection.
                 told = known.size if known else None
                 size = told or self._size_of(recipient, tag_of(response))
-            yield Download(response, part, size)
+            yield Download(response, part, size, is_private=recipient.is_private)
         finally:
             response.close()
 

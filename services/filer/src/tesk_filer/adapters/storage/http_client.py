@@ -47,11 +47,14 @@ class Recipient:
 
     Attributes:
         given: Headers that are for this server alone.
+        is_private: A credential other than that of the first server was sent on the way
+            to the response, or a cookie that one brought.
     """
 
     location: Location
     credential: Credential | None = field(repr=False)
     given: Headers = field(default_factory=lambda: NO_HEADERS, repr=False)
+    is_private: bool = False
 
 
 class HttpClient:
@@ -88,7 +91,9 @@ class HttpClient:
         Raises:
             StorageError: There is no response, or it redirects to what may not be used.
         """
-        recipient = Recipient(location, self._credential_for(location), given)
+        own = self._credential_for(location)
+        is_private = self._cookies.are_private(location)
+        recipient = Recipient(location, own, given, is_private)
         for _ in range(_MAX_HOPS):
             response = self.send(method, recipient, headers, body)
             try:
@@ -111,7 +116,12 @@ class HttpClient:
             if credential is None and keeps:
                 credential = recipient.credential
             given = recipient.given if keeps else NO_HEADERS
-            recipient = Recipient(target, credential, given)
+            is_private = (
+                recipient.is_private
+                or credential not in (None, own)
+                or self._cookies.are_private(target)
+            )
+            recipient = Recipient(target, credential, given, is_private)
         raise StorageError("redirects without end")
 
     def send(
@@ -145,7 +155,8 @@ class HttpClient:
         except OSError as error:
             raise explain_connection(error) from error
         response = HttpResponse(exchange, stall=self._stall)
-        self._cookies.store(location, response.cookies)
+        knows_who = recipient.is_private or recipient.credential is not None
+        self._cookies.store(location, response.cookies, are_private=knows_who)
         return response
 
     def close(self) -> None:

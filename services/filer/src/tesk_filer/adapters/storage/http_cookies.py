@@ -23,6 +23,7 @@ class Cookies:
 
     def __init__(self) -> None:
         self._jars: dict[_Origin, CookieJar] = {}
+        self._private: set[_Origin] = set()
 
     def header_for(self, location: Location) -> str:
         """Return the value of ``Cookie`` for a request; "" if there is none."""
@@ -33,9 +34,23 @@ class Cookies:
         jar.add_cookie_header(request)
         return request.get_header("Cookie", "")
 
-    def store(self, location: Location, written: Sequence[str]) -> None:
-        """Keep what the response to a request sets: its ``Set-Cookie`` headers."""
+    def are_private(self, location: Location) -> bool:
+        """Tell whether some may tell a server who sends them; see ``store``."""
+        return _origin_of(location) in self._private
+
+    def store(
+        self, location: Location, written: Sequence[str], *, are_private: bool = False
+    ) -> None:
+        """Keep what the response to a request sets: its ``Set-Cookie`` headers.
+
+        Args:
+            location: Of the request.
+            written: The headers.
+            are_private: The server knows by a credential who asks.
+        """
         if written:
+            if are_private:
+                self._private.add(_origin_of(location))
             jar = self._jars.setdefault(_origin_of(location), CookieJar())
             jar.extract_cookies(cast("Any", _Headers(written)), _request(location))
 

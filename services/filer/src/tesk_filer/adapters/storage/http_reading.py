@@ -75,13 +75,18 @@ def version_of(response: Any) -> str:
 
 
 class Download:
-    """A file that is downloaded; satisfies ``ports.Reader`` and ``ports.Skips``."""
+    """A file that is downloaded; satisfies ``Reader``, ``Skips`` and ``Redirects``."""
 
     executable = False
     descriptor = None
 
     def __init__(
-        self, response: HttpResponse, part: Part | None, size: int | None = None
+        self,
+        response: HttpResponse,
+        part: Part | None,
+        size: int | None = None,
+        *,
+        is_private: bool = False,
     ) -> None:
         """Read the body of ``response``, from the beginning of ``part`` on.
 
@@ -89,8 +94,10 @@ class Download:
             response: Carries the file, or ``part`` of it.
             part: Which alone is wanted.
             size: Of the whole file, where the response does not tell it.
+            is_private: See ``Stat``.
         """
         self._response = response
+        self.is_private = is_private
         is_part = response.status == HTTPStatus.PARTIAL_CONTENT
         announced = whole_length_of(response)
         self.size = size if announced is None else announced
