@@ -49,9 +49,11 @@ def test_a_server_with_another_key_is_refused(sftp: Place, server: SftpFiles) ->
     assert server.tries == []
 
 
-def test_a_revoked_key_is_refused(sftp: Place, server: SftpFiles) -> None:
+@pytest.mark.parametrize("blank", [" ", "\t", " \t "])
+def test_a_revoked_key_is_refused(sftp: Place, server: SftpFiles, blank: str) -> None:
     line = f"[127.0.0.1]:{server.port} {server.host_key}\n"
-    server.known_hosts.write_text(line + "@revoked * " + server.host_key)
+    revoked = f"{blank}@revoked{blank}*{blank}{server.host_key}"
+    server.known_hosts.write_text(line + revoked)
 
     assert "is revoked" in refused(sftp, sftp.url + "/a").message
     assert server.tries == []

@@ -99,13 +99,13 @@ def _read(path: str) -> Iterator[_Line]:
         message = f"the operator's filer.known_hosts cannot be read: {error.strerror}"
         raise StorageError(message, transient=True) from error
     for line in text.splitlines():
-        marker, _, rest = line.strip().partition(" ")
-        is_revoked = marker == _REVOKED
-        if marker.startswith("#") or (marker.startswith("@") and not is_revoked):
+        fields = line.split()
+        is_revoked = fields[:1] == [_REVOKED]
+        fields = fields[is_revoked:]
+        if not fields or fields[0].startswith(("#", "@")):
             continue
-        fields = (rest if is_revoked else line).split()
         try:
-            entry = HostKeyEntry.from_line(" ".join(fields)) if fields else None
+            entry = HostKeyEntry.from_line(" ".join(fields))
         except (InvalidHostKey, paramiko.SSHException, ValueError):
             continue  # as OpenSSH does
         if entry is not None and entry.key is not None:
