@@ -42,7 +42,6 @@ class MemoryReader:
         self.etag = etag or str(hash(content))
         self.has_parts = bool(etag)
         self.checksums = checksums
-        self.is_private = False
         self._stream = BytesIO(content)
 
     def read(self, size: int) -> bytes:

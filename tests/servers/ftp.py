@@ -64,7 +64,7 @@ class FtpKind:
         keeps_files: What is there cannot be written again.
         is_full: Nothing can be written.
         cannot_open: Directories are listed as if they were empty, as by vsftpd.
-        ends_at_once: Listings of empty directories end without having begun.
+        ends_at_once: Listings end without having begun, as far as replies say.
         permissions: Of pyftpdlib; all by default.
         tls: When TLS is spoken.
         wants_reuse: Data connections must resume the session of the control connection.
@@ -211,6 +211,7 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
     state: FtpFiles
     kind: FtpKind
     asked = ""
+    _begins_silently = False
 
     def handle(self) -> None:
         if self.kind.tls != "first":
@@ -243,13 +244,9 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
         return super().ftp_STOR(file, mode)
 
     def push_dtp_data(self, data: Any, *args: Any, **options: Any) -> None:
-        if self.kind.ends_at_once and not any(Path(self.fs.ftp2fs("")).iterdir()):
-            self._shutdown_connecting_dtp()
-            if self.data_channel is not None:
-                self.data_channel.close()
-            self.respond("226 Transfer complete.")
-            return
+        self._begins_silently = self.kind.ends_at_once and options["cmd"] != "RETR"
         super().push_dtp_data(data, *args, **options)
+        self._begins_silently = False
 
     def ftp_MLSD(self, path: str) -> Any:  # noqa: N802 - as pyftpdlib
         if self._matches_nothing(path):
@@ -257,6 +254,8 @@ class _Handler(_handlers.FTPHandler):  # type: ignore[misc, name-defined]  # unt
         return super().ftp_MLSD(path)
 
     def respond(self, resp: str, logfun: Any = None) -> None:
+        if self._begins_silently and resp.startswith("1"):
+            return
         if self.kind.cannot_open and resp.startswith("226"):
             resp = "226 Transfer done (but failed to open directory)."
         if self.kind.is_latin and resp[:3] in _COURTEOUS:

@@ -78,6 +78,10 @@ def test_an_object_is_read_with_its_size_and_checksums(
         known = Stat(size=reader.size, etag=reader.etag)
     assert data.get(data.url + "/a") == CONTENT
     assert data.get(data.url + "/a", part=Part(5, 95), known=known) == CONTENT[5:95]
+    assert data.stat(data.url + "/a") == Stat(
+        size=len(CONTENT), checksums={"sha256": SHA256}
+    )
+    assert data.stat(data.url + "/none") is None
 
 
 def test_an_object_of_a_server_without_ranges_tells_what_comes_before_its_part(
@@ -89,10 +93,6 @@ def test_an_object_of_a_server_without_ranges_tells_what_comes_before_its_part(
     with data.open(data.url + "/a", part=Part(5, 95)) as reader:
         assert isinstance(reader, Skips)
         assert reader.skips == 5
-    assert data.stat(data.url + "/a") == Stat(
-        size=len(CONTENT), checksums={"sha256": SHA256}
-    )
-    assert data.stat(data.url + "/none") is None
 
 
 def test_question_marks_and_hashes_are_parts_of_the_name_of_an_object(

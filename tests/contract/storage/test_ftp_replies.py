@@ -62,9 +62,7 @@ AT_ONCE = {
 
 
 @pytest.mark.parametrize("kind", AT_ONCE.values(), ids=AT_ONCE)
-def test_a_listing_that_ends_without_having_begun_is_empty(
-    tmp_path: Path, kind: FtpKind
-) -> None:
+def test_a_listing_may_end_without_having_begun(tmp_path: Path, kind: FtpKind) -> None:
     (tmp_path / "d/empty").mkdir(parents=True)
     for name in "abcd":
         (tmp_path / "d" / name).write_text(name)
@@ -79,7 +77,7 @@ def test_a_listing_that_ends_without_having_begun_is_empty(
     assert [entry.name for entry in found if entry.is_directory] == ["empty"]
 
 
-def test_a_listing_that_fails_without_having_begun_is_not_taken_for_an_empty_one(
+def test_a_listing_that_fails_without_having_begun_is_refused(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "d").mkdir()

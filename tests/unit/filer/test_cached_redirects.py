@@ -13,6 +13,7 @@ from fakes.filer_storage import MemoryReader, MemoryStorage
 from simulations.transfer import Bench
 from tesk_filer.adapters.file_cache import FileCache
 from tesk_filer.adapters.manifest_file import ManifestFile
+from tesk_filer.domain.credentials import BearerToken, Credential
 from tesk_filer.domain.parts import MIB
 from tesk_filer.ports import Part, Stat
 from tesk_filer.usecases.transfer import ExitCode
@@ -21,6 +22,14 @@ from tesk_model.task import Input
 
 URL = "https://b.example.org/ref.fa"
 CONTENT = b"ACGT" * 10
+
+
+class RedirectedReader(MemoryReader):
+    """What a url led to; satisfies ``ports.readers.Redirects``."""
+
+    def __init__(self, there: MemoryReader, *, is_private: bool) -> None:
+        super().__init__(there.read(there.size), there.size, f'"{there.etag}"')
+        self.is_private = is_private
 
 
 @dataclass
@@ -45,10 +54,9 @@ class RedirectingStorage(MemoryStorage):
     ) -> Iterator[MemoryReader]:
         plain = known and replace(known, etag=known.etag.strip('"'))
         with super().open(location, part=part, known=plain) as reader:
-            reader.etag = f'"{reader.etag}"'
-            reader.is_private, *rest = self.opens or (False,)
+            is_private, *rest = self.opens or (False,)
             self.opens = tuple(rest)
-            yield reader
+            yield RedirectedReader(reader, is_private=is_private)
 
 
 def cache_in(folder: Path) -> FileCache:
@@ -97,11 +105,31 @@ def test_without_owners_it_is_for_nobody(tmp_path: Path) -> None:
     assert came(storage, tmp_path, "", "") == ["https", "https"]
 
 
+RESUMED: dict[str, tuple[type[MemoryStorage], str, Credential | None, int]] = {
+    "as it may have been led elsewhere": (RedirectingStorage, URL, None, 0),
+    "unless it is the owner's anyway": (
+        RedirectingStorage,
+        URL,
+        BearerToken(token="x"),
+        1,
+    ),
+    "unless nobody is led there": (MemoryStorage, "s3://b/ref.fa", None, 1),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "url", "credential", "kept"), RESUMED.values(), ids=RESUMED
+)
 def test_a_file_of_which_an_earlier_filer_brought_parts_is_not_for_everybody(
-    opened: Callable[..., ManifestFile], tmp_path: Path
+    opened: Callable[..., ManifestFile],
+    tmp_path: Path,
+    kind: type[MemoryStorage],
+    url: str,
+    credential: Credential | None,
+    kept: int,
 ) -> None:
-    storage = RedirectingStorage(files={URL: bytes(20 * MIB)})
-    storage.cuts = {URL: [17 * MIB, *[0] * 20]}
+    storage = kind(files={url: bytes(20 * MIB)})
+    storage.cuts = {url: [17 * MIB, *[0] * 20]}
     bench = Bench(
         tmp_path / "volume",
         storage=storage,
@@ -109,8 +137,10 @@ def test_a_file_of_which_an_earlier_filer_brought_parts_is_not_for_everybody(
         manifest=opened(),
         parts_from=1,
         seconds=repeat(0.0),
+        credential=credential,
+        owner="alice",
     )
-    source = Input(path="/a", url=URL)
+    source = Input(path="/a", url=url)
     assert bench.bring(source) is ExitCode.TEMPORARY_FAILURE
     storage.cuts.clear()
     bench.manifest = opened()
@@ -118,4 +148,4 @@ def test_a_file_of_which_an_earlier_filer_brought_parts_is_not_for_everybody(
     assert bench.bring(source) is ExitCode.OK
 
     assert bench.transfers.results[-1].resumed_bytes == 16 * MIB
-    assert list(tmp_path.rglob("content")) == []
+    assert len(list(tmp_path.rglob("content"))) == kept

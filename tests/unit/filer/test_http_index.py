@@ -59,6 +59,9 @@ EMPTY = {
     "Tomcat": "<h1>\n Directory Listing For [/pub/]</h1>",
     "Jetty": "<title>Directory: /pub/</title>",
     "IIS": '<a HREF="/">[To Parent Directory]</a>',
+    "IIS, of all": "<title>example.org - /</title><H1>example.org - /</H1><hr><pre></pre>",
+    "serve": """<title>Files within x/</title><h1><i>Index of&nbsp;</i><a href="/">x</a>
+</h1><a href="/data/" title="..">..</a>""",
     "Go": '<!doctype html>\n<meta name="viewport">\n<pre>\n</pre>\n',
 }
 NONE = {
@@ -67,6 +70,8 @@ NONE = {
 <pre>until noon</pre> <a href="https://status.example.org/">status</a>""",
     "a login": """<title>Log in</title><form action="login"></form><a href="/">Home</a>
 <a href="?lang=de">deutsch</a> <p>Parent directory</p>""",
+    "a login with a way back": """<title>Sign in</title><a href="../">back</a>
+<form><input name="who"><input type="password" name="p"></form>""",
 }
 
 

@@ -126,6 +126,16 @@ def test_what_may_not_be_read_is_waited_for_until_that_is_certain(
     assert isinstance(scene.step.observe(), Ended)
 
 
+def test_refusals_with_answers_between_them_are_not_one_that_lasts(
+    scene: Scene,
+) -> None:
+    for _ in range(3):
+        scene.api.fail_next("list", EVENTS, no_right("list", EVENTS))
+        assert scene.objects.query()
+        scene.clock.pass_by(minutes=2)
+        assert not scene.objects.query()
+
+
 def test_what_the_cluster_refuses_to_tell_is_not_waited_for(scene: Scene) -> None:
     scene.api.fail_next("list", EVENTS, RefusedError("no such field"), times=100)
     scene.clock.pass_by(minutes=6)

@@ -11,7 +11,13 @@ from fakes.kubernetes_cluster import FakeCluster
 from fakes.kubernetes_faults import no_right
 from fakes.scheduler_environment import FrozenClock
 from programs.waiting import eventually
-from tesk_kubernetes.api import JOBS, PODS, ApiUnavailableError, JsonObject
+from tesk_kubernetes.api import (
+    JOBS,
+    PODS,
+    ApiUnavailableError,
+    JsonObject,
+    RefusedError,
+)
 from tesk_taskmaster.adapters.kubernetes.control.logs import LogSource, PodLog
 from tesk_taskmaster.domain.tails import TAIL_BYTES
 from tesk_taskmaster.domain.termination import LoggedBytes
@@ -129,6 +135,20 @@ def test_an_api_server_that_knows_no_rights_yet_is_asked_again() -> None:
         pod.log.final(SOON)
     clock.advance(timedelta(minutes=1))
     assert "cannot get" in pod.log.final(SOON).unread
+    assert pod.log.final(SOON).stdout == b"one\n"
+
+
+def test_an_api_server_that_starts_again_and_again_is_asked_again() -> None:
+    clock = FrozenClock()
+    pod = Pod(clock)
+    pod.add_log(b"one\n")
+    pod.end()
+    for error in (no_right("get", PODS), ApiUnavailableError("away")) * 2:
+        pod.api.fail_next("logs", PODS, error)
+        with pytest.raises(ApiUnavailableError):
+            pod.log.final(SOON)
+        clock.advance(timedelta(minutes=1))
+
     assert pod.log.final(SOON).stdout == b"one\n"
 
 
@@ -353,7 +373,8 @@ def test_a_launcher_of_the_release_before_moves_bytes_between_streams() -> None:
 
 
 def test_a_log_that_goes_while_more_of_it_is_waited_for_leaves_what_was_read() -> None:
-    pod = Pod(SteppingClock(lambda: pod.api.faults.forbid("logs", PODS)))
+    gone = RefusedError("not found")
+    pod = Pod(SteppingClock(lambda: pod.api.fail_next("logs", PODS, gone)))
     pod.add_log(b"one\n")
     pod.end()
 

@@ -71,6 +71,11 @@ def cache_key(
     )
 
 
+def is_signed(source: Location) -> bool:
+    """Tell whether a url may say by itself who asks: most queries are signatures."""
+    return bool(source.query.partition("#")[0])
+
+
 def _scope(
     source: Location, credential: Credential | None, owner: str, *, is_private: bool
 ) -> str | None:
@@ -83,8 +88,7 @@ def _scope(
       names differs between services.
     - Else the tasks of the owner alone.
     """
-    query = source.query.partition("#")[0]
-    if source.user is None and not query and not is_private:
+    if source.user is None and not is_signed(source) and not is_private:
         if credential is None:
             return "everybody"
         if isinstance(credential, S3Account | GcsAccount | AzureAccount):

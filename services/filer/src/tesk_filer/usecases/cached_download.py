@@ -7,7 +7,7 @@ anything old.
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tesk_filer.domain.cache_keys import CacheKey, cache_key, is_cacheable
 from tesk_filer.ports import (
@@ -132,8 +132,9 @@ class CachedDownload:
         arrived = self.download(path, source, found)
         if (arrived.etag, arrived.size) != (found.etag, found.size):
             return  # it changed meanwhile
-        if arrived.is_private and not found.is_private:
-            return  # the key may be everybody's
+        private = replace(found, is_private=True)
+        if arrived.is_private and self._key(source, private) != key:
+            return  # the key is that of others, too
         # The file has arrived, whatever becomes of its copy.
         with suppress(StorageError), self.volume.open(path, _TAG) as file:
             if file.size == key.size:

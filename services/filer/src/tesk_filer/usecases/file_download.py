@@ -212,8 +212,9 @@ class FileDownload:
         )
         with opened, beginning as arriving:
             parts = left if arriving.is_resumed else [Part(*at) for at in cut(size)]
-            # An earlier filer may have sent any credential.
-            incoming.is_private = incoming.is_private or arriving.is_resumed
+            # Where it was led an earlier filer may have sent any credential.
+            was_led = arriving.is_resumed and isinstance(opened.reader, Redirects)
+            incoming.is_private = incoming.is_private or was_led
             there = size - sum(part.stop - part.start for part in parts)
             incoming.progress.resume(there)
             incoming.progress.reserve(max(arriving.reserved - there, 0))

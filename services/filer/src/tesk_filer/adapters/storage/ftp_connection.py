@@ -27,10 +27,9 @@ from tesk_runtime.keepalive import keepalive_options
 
 BINARY = "TYPE I"
 IMPLICIT_PORT = 990
-LISTING_ENDS = frozenset({"226", "250"})
 
 _BYTES = "surrogateescape"
-_LISTINGS = frozenset({"MLSD", "NLST", "LIST"})
+_LISTING_ENDS = frozenset({"226", "250"})
 _MAX_REPLY = 1000  # lines; greetings of public areas have some dozens
 _RECEIVE = 8192  # bytes
 _FRESH = 5.0  # seconds; servers close connections that are idle for minutes
@@ -163,18 +162,33 @@ class FtpConnection(ftplib.FTP):
         line, _, self._received = self._received.partition(b"\n")
         return line.decode(self.encoding, _BYTES).removesuffix("\r")
 
-    def sendcmd(self, cmd: str) -> str:
-        """Send a command and return the reply to it.
+    def open_listing(self, command: str) -> tuple[socket.socket, str]:
+        """Ask for a listing; return its data connection, and the reply that has ended it.
+
+        Some servers end a listing without having said that it begins; what they have
+        sent is in the data connection all the same. "": it ends later.
 
         Raises:
-            ftplib.error_reply: A listing ends (``LISTING_ENDS``) without having begun, as
-                that of an empty directory does on some servers; ftplib would wait for
-                another reply.
+            StorageError, ftplib.Error, OSError: It is refused.
         """
-        reply = super().sendcmd(cmd)
-        if reply[:3] in LISTING_ENDS and cmd.partition(" ")[0] in _LISTINGS:
+        data = socket.create_connection(self.makepasv(), self._connect_timeout)
+        try:
+            end = self._begin_listing(command)
+            data.settimeout(self.timeout)
+            return self._protected(data), end
+        except BaseException:
+            data.close()
+            raise
+
+    def _begin_listing(self, command: str) -> str:
+        reply = self.sendcmd(command)
+        if reply[:3] in _LISTING_ENDS:
+            return reply
+        if reply.startswith("2"):
+            reply = self.getresp()  # as ftplib does: some say 200 before they begin
+        if not reply.startswith("1"):
             raise ftplib.error_reply(reply)  # noqa: S321 - an error
-        return reply
+        return ""
 
     def ntransfercmd(
         self, cmd: str, rest: int | str | None = None
@@ -186,14 +200,18 @@ class FtpConnection(ftplib.FTP):
         finally:
             self.timeout = stall
         data.settimeout(stall)
+        return self._protected(data), size
+
+    def _protected(self, data: socket.socket) -> socket.socket:
+        """Return a data connection as it is protected, if this one is."""
         if self._tls is None or not isinstance(self.sock, ssl.SSLSocket):
-            return data, size
+            return data
         try:
             # Servers may demand that the session is resumed (require_ssl_reuse of
             # vsftpd), as proof that this is the same client.
             # An end that TLS does not tell (close_notify) is a cut for all that is
             # known: read as an end, half a listing would be a whole one.
-            encrypted = self._tls.wrap_socket(
+            return self._tls.wrap_socket(
                 data,
                 server_hostname=self.host,
                 session=self.sock.session,
@@ -202,7 +220,6 @@ class FtpConnection(ftplib.FTP):
         except BaseException:
             data.close()
             raise
-        return encrypted, size
 
     def _ask_for_tls(self, plain: socket.socket, tls: ssl.SSLContext) -> None:
         try:

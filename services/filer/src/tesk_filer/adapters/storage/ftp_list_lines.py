@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from tesk_filer.adapters.storage.documents import pieces_of
 from tesk_filer.adapters.storage.ftp_connection import (
     BINARY,
-    LISTING_ENDS,
     FtpConnection,
     end_receiving,
     reply_code,
@@ -43,16 +42,11 @@ def lines_of(connection: FtpConnection, command: str) -> list[str]:
 
 def _listed(connection: FtpConnection, command: str) -> tuple[list[str], str]:
     """Return the lines, and the reply that ends them."""
-    try:
-        data = connection.transfercmd(command)
-    except ftplib.error_reply as error:
-        if reply_code(error) not in LISTING_ENDS:
-            raise
-        return [], str(error)
+    data, end = connection.open_listing(command)
     with data:
         lines = list(_split(data, connection.timeout))
         end_receiving(data)
-    return lines, connection.voidresp()
+    return lines, end or connection.voidresp()
 
 
 def check_opened(reply: str) -> None:

@@ -21,6 +21,7 @@ from tesk_filer.adapters.storage.http_redirects import keeps_login, redirect_of
 from tesk_filer.adapters.storage.http_response import HttpResponse
 from tesk_filer.adapters.storage.network import explain_connection
 from tesk_filer.adapters.storage.storage_config import StorageConfig
+from tesk_filer.domain.cache_keys import is_signed
 from tesk_filer.domain.credentials import (
     BearerToken,
     Credential,
@@ -49,12 +50,19 @@ class Recipient:
         given: Headers that are for this server alone.
         is_private: A credential other than that of the first server was sent on the way
             to the response, or a cookie that one brought.
+        is_signed: The url that was asked for may say who asks, and this is it.
     """
 
     location: Location
     credential: Credential | None = field(repr=False)
     given: Headers = field(default_factory=lambda: NO_HEADERS, repr=False)
     is_private: bool = False
+    is_signed: bool = False
+
+    @property
+    def knows_who(self) -> bool:
+        """Whether the server may know who asks, so that its cookies may."""
+        return self.is_private or self.is_signed or self.credential is not None
 
 
 class HttpClient:
@@ -93,7 +101,9 @@ class HttpClient:
         """
         own = self._credential_for(location)
         is_private = self._cookies.are_private(location)
-        recipient = Recipient(location, own, given, is_private)
+        recipient = Recipient(
+            location, own, given, is_private, is_signed=is_signed(location)
+        )
         for _ in range(_MAX_HOPS):
             response = self.send(method, recipient, headers, body)
             try:
@@ -155,8 +165,7 @@ class HttpClient:
         except OSError as error:
             raise explain_connection(error) from error
         response = HttpResponse(exchange, stall=self._stall)
-        knows_who = recipient.is_private or recipient.credential is not None
-        self._cookies.store(location, response.cookies, are_private=knows_who)
+        self._cookies.store(location, response.cookies, are_private=recipient.knows_who)
         return response
 
     def close(self) -> None:

@@ -21,10 +21,13 @@ MAX_PAGE = 16 * 1024 * 1024  # bytes; Apache makes some 250 a file
 _MAX_LINK = 8192
 
 _HEADINGS = frozenset({"title", "h1", "h2"})
-# Of Apache, nginx and lighttpd; Python and Tomcat; Jetty.
+# Of Apache, nginx and lighttpd; Python and Tomcat; Jetty; serve; the root of IIS.
 _HEADING = re.compile(
-    r"\s*(?:index of|directory listing (?:for|of)|directory:)\s", re.IGNORECASE
+    r"\s*(?:index of\s|directory listing (?:for|of)\s|directory:\s|files within\s"
+    r"|\S+ - /\s*$)",
+    re.IGNORECASE,
 )
+_PASSWORD = ("type", "password")  # a page that has it may look like any other
 _PARENT = re.compile(r"parent directory", re.IGNORECASE)  # of Apache and IIS
 _PARENTS = frozenset({"..", "../"})
 # Of Apache and Jetty; Caddy.
@@ -101,6 +104,7 @@ class _Links(HTMLParser):
         self._has_sign = False
         self._has_list = False
         self._has_text = False
+        self._asks_who = False
         self._within = ""
 
     @property
@@ -109,10 +113,12 @@ class _Links(HTMLParser):
 
         That of a Go server is an empty list and nothing else.
         """
-        return self._has_sign or (self._has_list and not self._has_text)
+        is_bare = self._has_list and not self._has_text
+        return (self._has_sign or is_bare) and not self._asks_who
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._within = tag
+        self._asks_who = self._asks_who or (tag == "input" and _PASSWORD in attrs)
         self._has_list = self._has_list or tag == "pre"
         if tag != "a":
             return

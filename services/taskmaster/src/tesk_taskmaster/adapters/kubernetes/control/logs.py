@@ -134,6 +134,9 @@ class PodLog:
             return followed.tails
         try:
             read = self._read_flushed(logged)
+        except ApiUnavailableError:
+            self._right.restart()
+            raise
         except RefusedError as error:
             if isinstance(error, ForbiddenError) and not self._right.is_final():
                 raise ApiUnavailableError(str(error)) from error
@@ -181,6 +184,8 @@ class PodLog:
             pause = min(pause * _REREAD_GROWTH, _MOST_REREAD_SECONDS)
             try:
                 read = self._read()
+            except ForbiddenError:
+                raise
             except RefusedError:
                 break  # its pod was deleted meanwhile
         return read

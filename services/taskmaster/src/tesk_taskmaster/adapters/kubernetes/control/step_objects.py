@@ -166,14 +166,15 @@ class StepObjects:
         self._queries += 1
         try:
             self._query()
-        except ApiUnavailableError as error:
-            self._right.restart()
-            _logger.warning("step not queried", extra=self._extra(error))
-            return str(error)
         except KubernetesError as error:
             _logger.warning("step not queried", extra=self._extra(error))
-            may_pass = isinstance(error, ForbiddenError) and not self._right.is_final()
-            return str(error) if may_pass else ""
+            if isinstance(error, ForbiddenError) and not self._right.is_final():
+                return str(error)
+            if not isinstance(error, ApiUnavailableError):
+                return ""  # it may not be read
+            self._right.restart()
+            return str(error)
+        self._right.restart()
         return ""
 
     def _query(self) -> None:
