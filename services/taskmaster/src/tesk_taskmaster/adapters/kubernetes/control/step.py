@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
-from tesk_kubernetes.api import JOBS, PODS, KubernetesError
+from tesk_kubernetes.api import PODS, KubernetesError
 from tesk_kubernetes.templates import MAIN
 from tesk_model.reasons import NO_REASON, Reason, ReasonCode
 from tesk_taskmaster.adapters.kubernetes.control.cluster import Cluster
@@ -168,7 +168,7 @@ class Step:
                     return  # ``wait`` returns it, and it is started again
                 if not judged.has_run:
                     # Also if the API server is away: another may start in its place.
-                    self._cluster.calls.call(self._delete_job, report_reason)
+                    self._cluster.calls.call(self.objects.delete_job, report_reason)
                 raise failure_of(result)
             is_usual = self.objects.age < _USUAL_SECONDS
             is_usual = is_usual and not self._informer_problem()
@@ -262,7 +262,7 @@ class Step:
         job = self.objects.newest_job()
         judged = self._judge(observe(replace(self._snapshot(), job=job)))
         if isinstance(judged, Ended) and is_suspended(job):
-            self.objects.delete_job()
+            self.objects.try_to_delete_job()
         return judged
 
     def _judge(self, observed: Observation, *, was_queried: bool = False) -> Judgement:
@@ -284,23 +284,12 @@ class Step:
     def _informer_problem(self) -> str:
         return self._cluster.informers.problem(self.objects.namespace)
 
-    def _delete_job(self) -> None:
-        """Delete the Job.
-
-        Raises:
-            KubernetesError: It is not deleted.
-        """
-        objects = self.objects
-        self._cluster.api.delete(
-            JOBS, objects.namespace, objects.job_name, uid=objects.job_uid
-        )
-
     def _request_stop(self, grace: timedelta) -> bool:
         """Delete the pod, or the Job before it has one; tell whether that worked."""
         api, pod = self._cluster.api, self.objects.pod()
         try:
             if pod is None:
-                self._delete_job()
+                self.objects.delete_job()
             elif not pod.is_gone:
                 if not direction_of(self.name):
                     # Its further output is deleted with its pod.

@@ -198,18 +198,24 @@ class StepObjects:
         return pruned(found) if found is not None and is_own else None
 
     def delete_job(self) -> None:
-        """Delete the Job: it must not start later. A failure is only logged."""
+        """Delete the Job: it must not start later.
+
+        Raises:
+            KubernetesError: It is not deleted.
+        """
+        self._cluster.api.delete(JOBS, self.namespace, self.job_name, uid=self.job_uid)
+
+    def try_to_delete_job(self) -> None:
+        """Delete the Job; a failure is only logged."""
         try:
-            self._cluster.api.delete(
-                JOBS, self.namespace, self.job_name, uid=self.job_uid
-            )
+            self.delete_job()
         except KubernetesError as error:
             _logger.warning("job not deleted", extra=self._extra(error))
 
     def delete_if_suspended(self) -> None:
         """Delete the Job of a step that has ended, if its queue would run it again."""
         if is_suspended(self._job()):
-            self.delete_job()
+            self.try_to_delete_job()
 
     def _job(self) -> JsonObject | None:
         """Return the Job; as it was created, until it is in the cache."""
