@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from contract.storage import clouds
+from contract.storage.aws import Seconds, know_nothing
 from contract.storage.clouds import BUCKET, WEBHDFS, webhdfs_place
 from contract.storage.places import OPEN_EGRESS, TIMEOUTS, Place, http_storage
 from fakes.filer_batches import MemoryBatches
@@ -59,6 +60,18 @@ def s3_service() -> Iterator[S3Service]:
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def without_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Be a machine that knows nothing of AWS."""
+    know_nothing(monkeypatch, tmp_path)
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    """A clock that stands still until it is moved."""
+    return Seconds()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from contract.storage.aws import (
     as_service_account,
     environment,
     given,
-    know_nothing,
     sts,
     want,
 )
@@ -21,16 +20,7 @@ from servers.scripted import answer, scripted_server
 from tesk_filer.adapters.storage.s3_identity_errors import explain_no_keys
 from tesk_filer.ports import StorageError
 
-
-@pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
-
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Be a machine that knows nothing of AWS."""
-    know_nothing(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("without_aws")
 
 
 def test_a_service_account_is_exchanged_for_a_role_once(

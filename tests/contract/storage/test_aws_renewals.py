@@ -12,7 +12,6 @@ from contract.storage.aws import (
     Seconds,
     as_service_account,
     given,
-    know_nothing,
     sts,
     want,
 )
@@ -25,16 +24,7 @@ from tesk_filer.domain.credentials import S3Account
 from tesk_filer.ports import StorageError
 from tesk_model.locations import parse_location
 
-
-@pytest.fixture
-def seconds() -> Seconds:
-    return Seconds()
-
-
-@pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Be a machine that knows nothing of AWS."""
-    know_nothing(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("without_aws")
 
 
 def test_keys_of_a_role_are_renewed_before_they_end(

@@ -13,7 +13,6 @@ from contract.storage.aws import (
     as_service_account,
     environment,
     given,
-    know_nothing,
     sts,
 )
 from contract.storage.places import TIMEOUTS
@@ -30,10 +29,7 @@ from tesk_model.locations import parse_location
 OBJECT = parse_location("s3://bucket/key")
 
 
-@pytest.fixture(autouse=True)
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Be a machine that knows nothing of AWS."""
-    know_nothing(monkeypatch, tmp_path)
+pytestmark = pytest.mark.usefixtures("without_aws")
 
 
 @pytest.fixture
